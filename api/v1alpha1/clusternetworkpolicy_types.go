@@ -109,7 +109,7 @@ type ClusterNetworkPolicySpec struct {
 	// evaluated first. Between policies of one tier with the same priority the
 	// order is that of their names, compared byte by byte; between two policies of
 	// the same name, one of this kind and one of policy.networking.k8s.io, the
-	// one of policy.networking.k8s.io comes first. Use a priority once in each
+	// one of this kind comes first. Use a priority once in each
 	// tier: the condition PriorityConflict names the policies that share one.
 	//
 	// +required

@@ -236,5 +236,6 @@ type CIDR string
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=254
-// +kubebuilder:validation:XValidation:rule="self.matches('^([*][.])?([a-zA-Z0-9]([-a-zA-Z0-9_]{0,61}[a-zA-Z0-9])?[.])+[a-zA-Z0-9]([-a-zA-Z0-9_]{0,61}[a-zA-Z0-9])?[.]?$')",message="not a domain name: write at least two labels of letters, digits, - and _, for example example.com, or *.example.com for the names below it"
+// +kubebuilder:validation:Pattern=`^(\*\.)?([a-zA-Z0-9]([-a-zA-Z0-9_]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9]([-a-zA-Z0-9_]{0,61}[a-zA-Z0-9])?\.?$`
+// +kubebuilder:validation:XValidation:rule="self.contains('.') && self.lastIndexOf('*') <= 0 && !self.contains('/') && !self.contains(':')",message="not a domain name: write at least two labels without scheme, path and port, for example example.com, or *.example.com for the names below it"
 type DomainName string
