@@ -39,6 +39,9 @@ type Config struct {
 	// content and executable bit it gets. Directories on the way are made.
 	// At least one is required.
 	Files map[string]string
+	// Links maps an absolute path in the image to what a symbolic link there
+	// points to. May be empty.
+	Links map[string]string
 	// Entrypoint is the command that a container runs, and Cmd its default
 	// arguments. Both may be empty when every pod names a command.
 	Entrypoint []string
@@ -79,9 +82,9 @@ func (c Config) validate() ([]name.Tag, error) {
 	if len(c.Files) == 0 {
 		return nil, fmt.Errorf("image %s: Files is empty: give at least one file", c.Names[0])
 	}
-	for target := range c.Files {
+	for target := range merged(c.Files, c.Links) {
 		if !path.IsAbs(target) || path.Clean(target) != target || target == "/" {
-			return nil, fmt.Errorf("image %s: Files: %q is not a clean absolute path of a file", c.Names[0], target)
+			return nil, fmt.Errorf("image %s: %q in Files or Links is not a clean absolute path of a file", c.Names[0], target)
 		}
 	}
 	tags := make([]name.Tag, 0, len(c.Names))
@@ -126,11 +129,11 @@ func (c Config) layer() ([]byte, error) {
 	var buffer bytes.Buffer
 	w := tar.NewWriter(&buffer)
 	made := map[string]bool{}
-	for _, target := range slices.Sorted(maps.Keys(c.Files)) {
+	for _, target := range slices.Sorted(maps.Keys(merged(c.Files, c.Links))) {
 		if err := writeParents(w, target, made); err != nil {
 			return nil, err
 		}
-		if err := writeFile(w, target, c.Files[target]); err != nil {
+		if err := c.writeEntry(w, target); err != nil {
 			return nil, fmt.Errorf("add %s: %w", target, err)
 		}
 	}
@@ -162,6 +165,15 @@ func writeParents(w *tar.Writer, target string, made map[string]bool) error {
 	return nil
 }
 
+func (c Config) writeEntry(w *tar.Writer, target string) error {
+	if source, ok := c.Files[target]; ok {
+		return writeFile(w, target, source)
+	}
+	return w.WriteHeader(&tar.Header{
+		Typeflag: tar.TypeSymlink, Name: strings.TrimPrefix(target, "/"), Linkname: c.Links[target], Mode: 0o777,
+	})
+}
+
 func writeFile(w *tar.Writer, target, source string) error {
 	f, err := os.Open(source)
 	if err != nil {
@@ -187,4 +199,10 @@ func writeFile(w *tar.Writer, target, source string) error {
 	}
 	_, err = io.Copy(w, f)
 	return err
+}
+
+func merged(a, b map[string]string) map[string]string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
 }
