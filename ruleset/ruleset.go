@@ -14,10 +14,9 @@ type ClassID uint32
 // RowID names a row of one stack. Row 0 is the stack's default row.
 type RowID uint32
 
-// StackID names a stack. It is derived from the stack's direction, tier and
-// policies (and for ingress the numbers that named ports stand for), so the
-// same stack has the same ID in every compilation. It has only letters and
-// digits and at most 32 of them.
+// StackID names a stack, as in "admin-in-3". It says nothing of the policies in
+// it: a stack keeps its ID, and so its tables, while policies come and go. It has
+// only lower-case letters, digits and hyphens, and at most 32 of them.
 type StackID string
 
 // Ruleset is the whole compiled, tiered result for one node: plain data.

@@ -1,0 +1,333 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ruleset
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Compiler keeps the inventory and the policies it is told of and compiles them
+// for one node, incrementally: its Ruleset depends only on what it knows now.
+// The Set and Delete methods take note and are cheap; Update does the work. A
+// Compiler is not safe for concurrent use.
+type Compiler struct {
+	nodeName string
+	ruleset  Ruleset
+	delta    Delta
+	seed     maphash.Seed
+
+	// Who has what labels, ports and addresses.
+	labelSets  map[string]*labelSet
+	portSets   map[string]*portSet
+	namespaces map[string]*namespaceState
+	nodes      map[string]*nodeState
+	pods       map[podKey]*podState
+	identities map[identityKey]*identity
+	endpoints  map[netip.Addr]*endpoint
+	groups     map[groupKey]*group
+	networks   networkTable
+	domains    map[string]*domainState
+
+	// What policies ask for.
+	policies       map[PolicyKey]*policyState
+	policySubjects selectorIndex[*policyState]
+	subjects       map[subjectKey]*subjectState
+	stacks         map[StackID]*stackState
+	stacksByKey    map[stackKey][]*stackState
+	decisions      decisionPool
+	features       featureTable
+	portNames      map[string]*portNameState
+	livePods       selectorIndex[*feature]
+	liveNodes      map[*feature]struct{}
+	liveNetworks   map[*feature]struct{}
+	liveDomains    domainIndex
+	// nodeSelectors counts the live features that look at pods' nodes.
+	nodeSelectors int
+
+	classes      map[string]*class
+	classIDs     idPool[ClassID]
+	stackNumbers idPool[uint32]
+	lastPolicy   uint64
+
+	// What the next Update has to look at.
+	freshIdentities         []*identity
+	staleIdentities         map[*identity]struct{}
+	touchedEndpoints        []*endpoint
+	touchedGroups           []*group
+	touchedNodes            map[*nodeState]struct{}
+	touchedSubjects         []*subjectState
+	touchedStacks           []*stackState
+	touchedSubjectAddresses map[netip.Addr]struct{}
+	staleClasses            map[*class]struct{}
+	regrouped               []*endpoint
+	unlisted                []*group
+	relist                  map[*segment]struct{}
+	networksChanged         bool
+}
+
+type podKey struct{ namespace, name string }
+
+// NewCompiler returns a Compiler for the pods of one node, that knows nothing
+// yet.
+func NewCompiler(nodeName string) *Compiler {
+	c := &Compiler{
+		nodeName: nodeName,
+		ruleset: Ruleset{
+			Subjects: map[netip.Addr]Subject{}, Endpoints: map[netip.Addr]ClassID{}, Stacks: map[StackID]*Stack{},
+		},
+		delta: newDelta(),
+		seed:  maphash.MakeSeed(),
+
+		labelSets: map[string]*labelSet{}, portSets: map[string]*portSet{},
+		namespaces: map[string]*namespaceState{}, nodes: map[string]*nodeState{}, pods: map[podKey]*podState{},
+		identities: map[identityKey]*identity{}, endpoints: map[netip.Addr]*endpoint{}, groups: map[groupKey]*group{},
+		domains: map[string]*domainState{},
+
+		policies: map[PolicyKey]*policyState{}, policySubjects: newSelectorIndex[*policyState](),
+		subjects: map[subjectKey]*subjectState{}, stacks: map[StackID]*stackState{}, stacksByKey: map[stackKey][]*stackState{},
+		decisions: newDecisionPool(), features: newFeatureTable(), portNames: map[string]*portNameState{},
+		livePods: newSelectorIndex[*feature](), liveNodes: map[*feature]struct{}{}, liveNetworks: map[*feature]struct{}{},
+		liveDomains: newDomainIndex(),
+
+		classes:         map[string]*class{},
+		staleIdentities: map[*identity]struct{}{}, touchedNodes: map[*nodeState]struct{}{},
+		touchedSubjectAddresses: map[netip.Addr]struct{}{}, staleClasses: map[*class]struct{}{}, relist: map[*segment]struct{}{},
+	}
+	c.rebuildNetworks()
+	return c
+}
+
+func newDelta() Delta {
+	return Delta{
+		Endpoints: map[netip.Addr]struct{}{}, Subjects: map[netip.Addr]struct{}{},
+		Stacks: map[StackID]struct{}{}, Rows: map[StackID]map[ClassID]struct{}{},
+	}
+}
+
+// Ruleset returns the compiled state as of the last Update. It is changed by
+// the next one.
+func (c *Compiler) Ruleset() *Ruleset { return &c.ruleset }
+
+// Update compiles what changed since the last Update and returns what that
+// changed in the Ruleset.
+func (c *Compiler) Update() *Delta {
+	c.restack()
+	c.compileStacks()
+	c.settleFeatures()
+	for _, e := range c.touchedEndpoints {
+		e.touched = false
+		c.regroup(e)
+	}
+	c.touchedEndpoints = c.touchedEndpoints[:0]
+	changes := c.classify()
+	c.listAll()
+	for _, change := range changes {
+		c.updateRows(change)
+	}
+	for _, s := range c.touchedStacks {
+		c.buildRows(s)
+	}
+	c.touchedStacks = c.touchedStacks[:0]
+	c.listSubjects()
+	c.listNetworks()
+	c.dropStaleIdentities()
+	c.forgetFeatures()
+	delta := c.delta
+	c.delta = newDelta()
+	return &delta
+}
+
+// listNetworks brings the Ruleset's networks up to date.
+func (c *Compiler) listNetworks() {
+	if !c.networksChanged {
+		return
+	}
+	c.networksChanged = false
+	var ranges []NetworkRange
+	for _, r := range c.networks.ranges {
+		next := NetworkRange{r.first, r.last, r.segment.network.class.id}
+		ranges = append(ranges, next)
+	}
+	if !slices.Equal(ranges, c.ruleset.Networks) {
+		c.ruleset.Networks = ranges
+		c.delta.Networks = true
+	}
+}
+
+// SetPod adds a pod or replaces what is known of it.
+func (c *Compiler) SetPod(pod Pod) {
+	key := podKey{pod.Namespace, pod.Name}
+	old := c.pods[key]
+	ns := c.namespace(pod.Namespace)
+	p := &podState{
+		uid: pod.UID, name: pod.Name, namespace: ns, node: pod.Node, created: pod.Created, addresses: pod.Addresses,
+		labels: c.internLabels(pod.Labels), ports: c.internPorts(pod.Ports),
+	}
+	ns.pods++
+	c.pods[key] = p
+	c.identify(p)
+	for _, a := range p.addresses {
+		c.claim(a, p)
+	}
+	c.subjectFor(p, p.node == c.nodeName)
+	c.touchSubjectAddresses(p.addresses)
+	if old != nil {
+		c.removePod(old)
+	}
+}
+
+// DeletePod forgets a pod; it may be unknown.
+func (c *Compiler) DeletePod(namespace, name string) {
+	key := podKey{namespace, name}
+	if p := c.pods[key]; p != nil {
+		delete(c.pods, key)
+		c.removePod(p)
+	}
+}
+
+// removePod takes everything away from a pod that is not in c.pods any more.
+func (c *Compiler) removePod(p *podState) {
+	for _, a := range p.addresses {
+		c.unclaim(a, p)
+	}
+	c.touchSubjectAddresses(p.addresses)
+	c.subjectFor(p, false)
+	c.unidentify(p)
+	c.releaseLabels(p.labels)
+	c.releasePorts(p.ports)
+	p.namespace.pods--
+	c.dropNamespaceIfUnused(p.namespace)
+}
+
+// namespace returns the state of a namespace, which may be known only from its
+// pods.
+func (c *Compiler) namespace(name string) *namespaceState {
+	ns := c.namespaces[name]
+	if ns == nil {
+		ns = &namespaceState{name: name, identities: map[*identity]struct{}{}, subjects: map[*subjectState]struct{}{}}
+		c.namespaces[name] = ns
+	}
+	return ns
+}
+
+func (c *Compiler) dropNamespaceIfUnused(ns *namespaceState) {
+	if !ns.known && ns.pods == 0 {
+		delete(c.namespaces, ns.name)
+	}
+}
+
+// SetNamespace sets the labels of a namespace.
+func (c *Compiler) SetNamespace(name string, l labels.Set) {
+	ns := c.namespace(name)
+	ns.known = true
+	c.relabelNamespace(ns, l)
+}
+
+// DeleteNamespace forgets the labels of a namespace; it may be unknown. Pods
+// that are still in it stay.
+func (c *Compiler) DeleteNamespace(name string) {
+	ns := c.namespaces[name]
+	if ns == nil {
+		return
+	}
+	ns.known = false
+	c.relabelNamespace(ns, nil)
+	c.dropNamespaceIfUnused(ns)
+}
+
+func (c *Compiler) relabelNamespace(ns *namespaceState, l labels.Set) {
+	if labels.Equals(ns.labels, l) {
+		return
+	}
+	ns.labels = l
+	for id := range ns.identities {
+		c.refresh(id)
+	}
+	for s := range ns.subjects {
+		c.refreshSubject(s)
+	}
+}
+
+// SetNode adds a node or replaces what is known of it.
+func (c *Compiler) SetNode(node Node) {
+	n := c.nodes[node.Name]
+	if n == nil {
+		n = &nodeState{}
+		c.nodes[node.Name] = n
+	}
+	relabelled := !labels.Equals(n.node.Labels, node.Labels)
+	c.moveNode(n, node.Addresses)
+	n.node = node
+	c.touchedNodes[n] = struct{}{}
+	if relabelled {
+		c.refreshNode(node.Name)
+	}
+}
+
+// DeleteNode forgets a node; it may be unknown.
+func (c *Compiler) DeleteNode(name string) {
+	n := c.nodes[name]
+	if n == nil {
+		return
+	}
+	c.moveNode(n, nil)
+	delete(c.nodes, name)
+	delete(c.touchedNodes, n)
+	c.refreshNode(name)
+}
+
+// moveNode replaces the node's addresses.
+func (c *Compiler) moveNode(n *nodeState, addresses []netip.Addr) {
+	if slices.Equal(n.node.Addresses, addresses) {
+		return
+	}
+	for _, a := range n.node.Addresses {
+		e := c.endpointAt(a)
+		e.nodes = slices.DeleteFunc(e.nodes, func(m *nodeState) bool { return m == n })
+	}
+	for _, a := range addresses {
+		e := c.endpointAt(a)
+		if !slices.Contains(e.nodes, n) {
+			e.nodes = append(e.nodes, n)
+		}
+	}
+}
+
+// refreshNode has everything matched anew that looks at the node's labels.
+func (c *Compiler) refreshNode(name string) {
+	for _, id := range c.identities {
+		if id.key.node == name {
+			c.refresh(id)
+		}
+	}
+	if name == c.nodeName {
+		for _, s := range c.subjects {
+			c.refreshSubject(s)
+		}
+	}
+}
+
+// SetPolicy adds a policy or replaces the one with the same key. The policy must
+// not be changed afterwards.
+func (c *Compiler) SetPolicy(policy *Policy) {
+	p := c.policies[policy.Key]
+	if p == nil {
+		c.lastPolicy++
+		p = &policyState{number: c.lastPolicy, stacks: map[*stackState]struct{}{}}
+		c.policies[policy.Key] = p
+	}
+	c.replacePolicy(p, policy)
+}
+
+// DeletePolicy forgets a policy; it may be unknown.
+func (c *Compiler) DeletePolicy(key PolicyKey) {
+	if p := c.policies[key]; p != nil {
+		c.replacePolicy(p, nil)
+		delete(c.policies, key)
+	}
+}

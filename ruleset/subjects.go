@@ -1,0 +1,361 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ruleset
+
+import (
+	"cmp"
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+	"slices"
+)
+
+// subjectKey is all that policies can tell about a local pod as their subject.
+type subjectKey struct {
+	namespace *namespaceState
+	labels    *labelSet
+	ports     *portSet
+}
+
+// policyLists are ordered policies by direction and tier.
+type policyLists [2][TierCount][]*policyState
+
+// subjectState is shared by the local pods with equal keys.
+type subjectState struct {
+	key  subjectKey
+	pods map[*podState]struct{}
+	// policies select the subject, in the order of precedence.
+	policies policyLists
+	stacks   [2][TierCount]*stackState
+	// fresh subjects have not been matched with the policies yet.
+	fresh   bool
+	touched bool
+}
+
+// policyState is a policy as the compiler keeps it. Its address stands for the
+// policy's key, so it outlives changes of the policy.
+type policyState struct {
+	number uint64
+	policy *Policy
+	// rules are the compiled rules per direction, while stacks use them.
+	rules [2]*compiledRules
+	// stacks have the policy in them.
+	stacks map[*stackState]struct{}
+}
+
+// before orders the policies of a tier by precedence.
+func (p *policyState) before(q *policyState) int {
+	return cmp.Or(cmp.Compare(p.policy.Priority, q.policy.Priority), p.policy.Key.Compare(q.policy.Key))
+}
+
+// subjectFor gives a local pod its subjectState, or takes it away if the pod
+// is gone or not local.
+func (c *Compiler) subjectFor(p *podState, local bool) {
+	var want *subjectState
+	if local {
+		key := subjectKey{p.namespace, p.labels, p.ports}
+		want = c.subjects[key]
+		if want == nil {
+			want = &subjectState{key: key, pods: map[*podState]struct{}{}}
+			c.subjects[key] = want
+			p.namespace.subjects[want] = struct{}{}
+			c.refreshSubject(want)
+		}
+	}
+	if p.subject == want {
+		return
+	}
+	if old := p.subject; old != nil {
+		delete(old.pods, p)
+		c.touchSubject(old)
+	}
+	p.subject = want
+	if want != nil {
+		want.pods[p] = struct{}{}
+	}
+}
+
+func (c *Compiler) touchSubject(s *subjectState) {
+	if !s.touched {
+		s.touched = true
+		c.touchedSubjects = append(c.touchedSubjects, s)
+	}
+}
+
+// refreshSubject has the subject matched with all policies anew.
+func (c *Compiler) refreshSubject(s *subjectState) {
+	s.fresh = true
+	c.touchSubject(s)
+}
+
+// subjectView is what policies see of the subject.
+func (c *Compiler) subjectView(s *subjectState) podView {
+	v := podView{
+		namespace:       s.key.namespace.name,
+		namespaceLabels: s.key.namespace.labels,
+		podLabels:       s.key.labels.labels,
+	}
+	if n := c.nodes[c.nodeName]; n != nil {
+		v.nodeLabels = n.node.Labels
+	}
+	return v
+}
+
+// addPolicy puts the policy into the subject's lists.
+func (l *policyLists) addPolicy(p *policyState) {
+	for _, d := range [...]Direction{Ingress, Egress} {
+		if p.policy.Applies(d) {
+			list := &l[d][p.policy.Tier]
+			i, _ := slices.BinarySearchFunc(*list, p, (*policyState).before)
+			*list = slices.Insert(*list, i, p)
+		}
+	}
+}
+
+// removePolicy takes the policy out of the subject's lists and reports whether
+// it was there.
+func (l *policyLists) removePolicy(p *policyState) bool {
+	removed := false
+	for d := range l {
+		for t := range l[d] {
+			if i := slices.Index(l[d][t], p); i >= 0 {
+				l[d][t] = slices.Delete(l[d][t], i, i+1)
+				removed = true
+			}
+		}
+	}
+	return removed
+}
+
+// matchSubject collects the policies that select a fresh subject.
+func (c *Compiler) matchSubject(s *subjectState) {
+	s.fresh = false
+	s.policies = policyLists{}
+	c.policySubjects.each(c.subjectView(s), func(p *policyState) {
+		for d := range s.policies {
+			if p.policy.Applies(Direction(d)) {
+				list := &s.policies[d][p.policy.Tier]
+				*list = append(*list, p)
+			}
+		}
+	})
+	for d := range s.policies {
+		for t := range s.policies[d] {
+			slices.SortFunc(s.policies[d][t], (*policyState).before)
+		}
+	}
+}
+
+// replacePolicy changes a policy from old to now, either of which may be nil,
+// for all subjects.
+func (c *Compiler) replacePolicy(p *policyState, now *Policy) {
+	if old := p.policy; old != nil && old.Subject != nil {
+		c.policySubjects.remove(old.Subject, p)
+	}
+	var concerned []*subjectState
+	for _, s := range c.subjects {
+		if !s.fresh && s.policies.removePolicy(p) {
+			concerned = append(concerned, s)
+		}
+	}
+	p.policy, p.rules = now, [2]*compiledRules{}
+	for st := range p.stacks {
+		c.touchStack(st)
+	}
+	if now != nil && now.Subject != nil {
+		c.policySubjects.add(now.Subject, p)
+		for _, s := range c.subjects {
+			if !s.fresh && now.Subject.matches(c.subjectView(s)) {
+				s.policies.addPolicy(p)
+				concerned = append(concerned, s)
+			}
+		}
+	}
+	for _, s := range concerned {
+		c.touchSubject(s)
+	}
+}
+
+// stackKey finds the stack with the wanted policies. The hash is of the policies
+// in their order; whoever finds a stack by it compares them.
+type stackKey struct {
+	direction Direction
+	tier      Tier
+	policies  uint64
+	// ports are the ingress subject's numbers for the named ports in use.
+	ports string
+}
+
+// wantedStack is what a subject wants to be judged by.
+type wantedStack struct {
+	key      stackKey
+	policies []*policyState
+	ports    []NamedPort
+}
+
+// stackMove is a subject that wants another stack than it has.
+type stackMove struct {
+	subject *subjectState
+	have    *stackState
+	want    *wantedStack
+	d       Direction
+	t       Tier
+}
+
+// wanted returns the stack the subject wants, nil for none.
+func (c *Compiler) wanted(s *subjectState, d Direction, t Tier) *wantedStack {
+	policies := s.policies[d][t]
+	if len(s.pods) == 0 || len(policies) == 0 {
+		return nil
+	}
+	var hash maphash.Hash
+	hash.SetSeed(c.seed)
+	var names []string
+	for _, p := range policies {
+		var number [8]byte
+		binary.LittleEndian.PutUint64(number[:], p.number)
+		_, _ = hash.Write(number[:]) // never fails, says its godoc
+		if d == Ingress {
+			names = append(names, portNames(p.policy.Rules[Ingress])...)
+		}
+	}
+	w := &wantedStack{key: stackKey{direction: d, tier: t, policies: hash.Sum64()}, policies: policies}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		w.ports = append(w.ports, s.key.ports.named(name)...)
+	}
+	w.key.ports = portsKey(w.ports)
+	return w
+}
+
+// portNames returns the named ports that rules speak of.
+func portNames(rules []Rule) []string {
+	var names []string
+	for _, r := range rules {
+		for _, p := range r.Ports {
+			if p.Name != "" {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	return names
+}
+
+// restack gives every touched subject the stacks it wants. A stack that all its
+// subjects leave for the same new one goes on as that, so that its tables stay.
+func (c *Compiler) restack() {
+	moves := c.stackMoves()
+	leaving := map[*stackState]map[stackKey]int{}
+	for _, m := range moves {
+		if m.have != nil && m.want != nil {
+			if leaving[m.have] == nil {
+				leaving[m.have] = map[stackKey]int{}
+			}
+			leaving[m.have][m.want.key]++
+		}
+	}
+	for _, m := range moves {
+		target := c.stackFor(m, leaving)
+		if target == m.have {
+			continue
+		}
+		c.useStack(m.have, -1)
+		c.useStack(target, 1)
+		m.subject.stacks[m.d][m.t] = target
+	}
+}
+
+// stackMoves matches fresh subjects and lists what touched subjects want that
+// they do not have. All pods of touched subjects are looked at again.
+func (c *Compiler) stackMoves() []stackMove {
+	var moves []stackMove
+	for _, s := range c.touchedSubjects {
+		s.touched = false
+		if s.fresh {
+			c.matchSubject(s)
+		}
+		for _, d := range [...]Direction{Ingress, Egress} {
+			for t := range TierCount {
+				have, want := s.stacks[d][t], c.wanted(s, d, t)
+				if (have == nil && want == nil) || (want != nil && have.is(want)) {
+					continue
+				}
+				moves = append(moves, stackMove{s, have, want, d, t})
+			}
+		}
+		for p := range s.pods {
+			c.touchSubjectAddresses(p.addresses)
+		}
+		if len(s.pods) == 0 {
+			delete(c.subjects, s.key)
+			delete(s.key.namespace.subjects, s)
+		}
+	}
+	c.touchedSubjects = c.touchedSubjects[:0]
+	return moves
+}
+
+// stackFor returns the stack that a move leads to: one that is there, the one
+// the subject has if it can go on as the wanted one, or a new one.
+func (c *Compiler) stackFor(m stackMove, leaving map[*stackState]map[stackKey]int) *stackState {
+	if m.want == nil {
+		return nil
+	}
+	for _, s := range c.stacksByKey[m.want.key] {
+		if s.is(m.want) {
+			return s
+		}
+	}
+	if m.have != nil && leaving[m.have][m.want.key] == m.have.uses {
+		c.assign(m.have, m.want)
+		return m.have
+	}
+	s := c.newStack(m.d, m.t)
+	c.assign(s, m.want)
+	return s
+}
+
+func (c *Compiler) touchSubjectAddresses(addresses []netip.Addr) {
+	for _, a := range addresses {
+		c.touchedSubjectAddresses[a] = struct{}{}
+	}
+}
+
+// listSubjects brings the Ruleset's subjects up to date.
+func (c *Compiler) listSubjects() {
+	for a := range c.touchedSubjectAddresses {
+		want, ok := c.subjectAt(a)
+		have, had := c.ruleset.Subjects[a]
+		if ok == had && want == have {
+			continue
+		}
+		if ok {
+			c.ruleset.Subjects[a] = want
+		} else {
+			delete(c.ruleset.Subjects, a)
+		}
+		c.delta.Subjects[a] = struct{}{}
+	}
+	clear(c.touchedSubjectAddresses)
+}
+
+// subjectAt returns what judges the address; false if nothing does.
+func (c *Compiler) subjectAt(a netip.Addr) (Subject, bool) {
+	e := c.endpoints[a]
+	if e == nil || len(e.pods) == 0 || e.pods[0].subject == nil {
+		return Subject{}, false
+	}
+	p := e.pods[0]
+	subject := Subject{Pod: p.namespace.name + "/" + p.name}
+	any := false
+	for d := range subject.Stacks {
+		for t := range subject.Stacks[d] {
+			if s := p.subject.stacks[d][t]; s != nil {
+				subject.Stacks[d][t] = s.public.ID
+				any = true
+			}
+		}
+	}
+	return subject, any
+}
