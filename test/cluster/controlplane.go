@@ -112,6 +112,8 @@ func (c *Cluster) controllerManagerFlags(keys *keys) []string {
 		// The nodes' pod networks are those of the address plan.
 		"--allocate-node-cidrs=false",
 		"--leader-elect=false",
+		// The defaults make the start of all controllers wait for seconds.
+		"--kube-api-qps=200", "--kube-api-burst=400",
 		// Not used by anyone, and its default directory is outside the cluster's.
 		"--flex-volume-plugin-dir=" + c.path("control-plane", "volume-plugins"),
 	}
