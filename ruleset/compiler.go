@@ -142,6 +142,37 @@ func (c *Compiler) Update() *Delta {
 	return &delta
 }
 
+// Stats is how large the compiled state is, for metrics.
+type Stats struct {
+	// Policies and Pods are what the Compiler was told of, of the whole cluster.
+	Policies, Pods int
+	// Endpoints are the addresses somebody has; Listed are those of them that
+	// need an entry because their class is not that of their network.
+	Endpoints, Listed int
+	// Networks are the ranges of addresses outside of endpoints.
+	Networks int
+	Classes  int
+	Stacks   int
+	// Rows are the entries of all stacks; DistinctRows the rows they refer to.
+	Rows, DistinctRows int
+	// Subjects are addresses of local pods that some policy applies to.
+	Subjects int
+}
+
+// Stats returns the sizes as of the last Update.
+func (c *Compiler) Stats() Stats {
+	s := Stats{
+		Policies: len(c.policies), Pods: len(c.pods),
+		Endpoints: len(c.endpoints), Listed: len(c.ruleset.Endpoints), Networks: len(c.ruleset.Networks),
+		Classes: len(c.classes), Stacks: len(c.stacks), Subjects: len(c.ruleset.Subjects),
+	}
+	for _, stack := range c.ruleset.Stacks {
+		s.Rows += len(stack.Rows)
+		s.DistinctRows += len(stack.Table)
+	}
+	return s
+}
+
 // listNetworks brings the Ruleset's networks up to date.
 func (c *Compiler) listNetworks() {
 	if !c.networksChanged {

@@ -42,6 +42,9 @@ type Subject struct {
 	// Stacks are indexed by Direction and Tier; "" where no policy of that
 	// tier applies in that direction.
 	Stacks [2][TierCount]StackID
+	// Domains says that an egress rule with domain names applies to the pod, so
+	// that what it asks DNS servers has to be seen.
+	Domains bool
 }
 
 // NetworkRange is a range of addresses (both ends inclusive, one family) that

@@ -314,3 +314,20 @@ func (c *Compiler) SetDomain(name string, addresses []netip.Addr) {
 		delete(c.domains, name)
 	}
 }
+
+// Domains returns the domain names and wildcards, canonical and in no order,
+// that rules in use have as peers.
+func (c *Compiler) Domains() []string {
+	names := make([]string, 0, len(c.liveDomains.exact)+len(c.liveDomains.below))
+	for name := range c.liveDomains.exact {
+		names = append(names, name)
+	}
+	for parent := range c.liveDomains.below {
+		names = append(names, "*."+parent)
+	}
+	return names
+}
+
+// MatchDomain reports whether some rule in use has the canonical domain name as
+// peer.
+func (c *Compiler) MatchDomain(name string) bool { return len(c.domainFeatures(name)) > 0 }

@@ -58,6 +58,8 @@ type stackState struct {
 	// uses counts the subjects that have the stack.
 	uses    int
 	touched bool
+	// domains says that some rule has a domain name as peer.
+	domains bool
 	table   rowTable
 }
 
@@ -179,6 +181,28 @@ func (c *Compiler) compile(s *stackState) {
 	}
 	for name := range s.names {
 		c.portName(name).stacks[s] = struct{}{}
+	}
+	c.noteDomains(s)
+}
+
+// noteDomains has the stack's subjects listed anew if they begin or cease to
+// depend on domain names.
+func (c *Compiler) noteDomains(s *stackState) {
+	domains := false
+	for f := range s.byFeature {
+		domains = domains || f.kind == domainFeature
+	}
+	if domains == s.domains {
+		return
+	}
+	s.domains = domains
+	for _, subject := range c.subjects {
+		if subject.stacks[s.public.Direction][s.public.Tier] != s {
+			continue
+		}
+		for p := range subject.pods {
+			c.touchSubjectAddresses(p.addresses)
+		}
 	}
 }
 

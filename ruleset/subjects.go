@@ -353,6 +353,7 @@ func (c *Compiler) subjectAt(a netip.Addr) (Subject, bool) {
 		for t := range subject.Stacks[d] {
 			if s := p.subject.stacks[d][t]; s != nil {
 				subject.Stacks[d][t] = s.public.ID
+				subject.Domains = subject.Domains || s.domains
 				any = true
 			}
 		}
