@@ -1,0 +1,49 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tierwall/tierwall/api/v1alpha1"
+)
+
+// installationGrace is how long the agent waits for an installation that is
+// under way: its CustomResourceDefinition and RBAC may come just after it.
+const installationGrace = 10 * time.Second
+
+// preflight waits until the API server answers, and fails with the remedy if
+// Tierwall's own policies cannot be read.
+func (a *Agent) preflight(ctx context.Context) error {
+	deadline := time.Now().Add(installationGrace)
+	told := false
+	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
+		err := a.client.List(ctx, &v1alpha1.ClusterNetworkPolicyList{}, client.Limit(1))
+		if err == nil {
+			return true, nil
+		}
+		if fatal(err) && time.Now().After(deadline) {
+			return false, explain(sourceTierwall, err)
+		}
+		if !told && ctx.Err() == nil {
+			a.manager.GetLogger().Info("Waiting for the API server to serve Tierwall's policies", "error", err.Error())
+			told = true
+		}
+		return false, nil
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// fatal tells whether waiting does not help.
+func fatal(err error) bool {
+	return apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
+}
