@@ -54,6 +54,29 @@ func (g Group) Create() error {
 			return fmt.Errorf("create control group %s: %w", g.path, err)
 		}
 	}
+	if unified() {
+		return g.delegate()
+	}
+	return nil
+}
+
+// delegate lets the group use every controller of the machine: in cgroup v2 a
+// group has only those that each group above it passes on.
+func (g Group) delegate() error {
+	parent := mountPoint
+	for element := range strings.SplitSeq(g.path, "/") {
+		controllers, err := os.ReadFile(filepath.Join(parent, "cgroup.controllers"))
+		if err != nil {
+			return fmt.Errorf("control group %s: list controllers: %w", g.path, err)
+		}
+		for controller := range strings.FieldsSeq(string(controllers)) {
+			file := filepath.Join(parent, "cgroup.subtree_control")
+			if err := os.WriteFile(file, []byte("+"+controller), 0o644); err != nil {
+				return fmt.Errorf("control group %s: pass controller %s on: %w", g.path, controller, err)
+			}
+		}
+		parent = filepath.Join(parent, element)
+	}
 	return nil
 }
 
