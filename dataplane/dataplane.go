@@ -1,0 +1,191 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/go-logr/logr"
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+
+	"github.com/tierwall/tierwall/ruleset"
+)
+
+// bufferSize is what the netlink socket may hold, in bytes: a whole batch is
+// sent at once, and each of its messages is answered. Memory is used only as
+// needed.
+const bufferSize = 256 << 20
+
+// Config says where and how to work.
+type Config struct {
+	// Netns is a file descriptor of the network namespace to work in, which the
+	// caller keeps open; 0 is the one of the calling thread.
+	Netns int
+	// Logger gets what a person should know; the zero value logs nothing.
+	Logger logr.Logger
+}
+
+// Dataplane keeps the kernel's table of a node. Its methods may be called
+// concurrently.
+type Dataplane struct {
+	config  Config
+	changed chan struct{}
+	monitor *monitor
+
+	mu   sync.Mutex
+	conn *nftables.Conn
+	// mirror is nil while it is not known what the kernel's table holds.
+	mirror *mirror
+	// stubborn is true after a take-over failed.
+	stubborn bool
+}
+
+// Result says what an Apply did.
+type Result struct {
+	// Messages is the count of netlink messages sent; 0 if nothing differed.
+	Messages int
+	// Elements is the count of set elements added and removed.
+	Elements int
+	// TookOver is true if the whole table was written anew.
+	TookOver bool
+	// Unreloadable is true if so many classes or rows are in use (65,536 and
+	// more) that a listing of the table cannot be loaded back; the kernel
+	// decides correctly nevertheless.
+	Unreloadable bool
+}
+
+// New checks that the kernel has what is needed and opens the connections to
+// it. It changes nothing. The error says what is missing and the remedy.
+func New(cfg Config) (*Dataplane, error) {
+	if err := preflight(cfg); err != nil {
+		return nil, err
+	}
+	d := &Dataplane{config: cfg, changed: make(chan struct{}, 1)}
+	if err := d.connect(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// connect opens the connection for changes, and the monitor, which is told not
+// to report what comes from that connection.
+func (d *Dataplane) connect() error {
+	var port uint32
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(d.config.Netns), nftables.WithSockOptions(
+		func(c *netlink.Conn) error { port = c.PID(); return nil },
+		func(c *netlink.Conn) error { return c.SetReadBuffer(bufferSize) },
+		func(c *netlink.Conn) error { return c.SetWriteBuffer(bufferSize) },
+	))
+	if err != nil {
+		return fmt.Errorf("open netlink connection: %w", err)
+	}
+	if d.monitor == nil {
+		d.monitor, err = newMonitor(d.config, d.changed)
+	}
+	if err == nil {
+		err = d.monitor.ignore(port)
+	}
+	if err != nil {
+		return errors.Join(err, conn.CloseLasting())
+	}
+	d.conn = conn
+	return nil
+}
+
+// Apply brings the kernel's table to what rs says, in one transaction. The first
+// call takes over whatever table is there. Later calls look only at what delta
+// names, or at everything if delta is nil, and send nothing if nothing differs.
+//
+// rs must not change during the call. After an error the kernel has the table
+// that it had before, and the next call, whatever its delta, brings all of it up
+// to date; so a failed delta need not be kept.
+func (d *Dataplane) Apply(ctx context.Context, rs *ruleset.Ruleset, delta *ruleset.Delta) (Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mirror == nil {
+		return d.takeOver(ctx, rs)
+	}
+	if delta == nil {
+		delta = d.mirror.everything(rs)
+	}
+	m := d.mirror
+	t, err := m.update(rs, delta)
+	if err != nil {
+		d.mirror = nil
+		return Result{}, err
+	}
+	return d.commit(ctx, m, t)
+}
+
+// Resync writes the whole table anew in one transaction, whatever became of it.
+func (d *Dataplane) Resync(ctx context.Context, rs *ruleset.Ruleset) (Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.takeOver(ctx, rs)
+}
+
+// takeOver writes the whole table. Should the kernel refuse to have the table
+// that is there brought in order, it is deleted and created in one transaction
+// the next time.
+func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, error) {
+	m := newMirror()
+	t, err := m.update(rs, m.everything(rs))
+	if err != nil {
+		return Result{}, err
+	}
+	found, err := takeInventory(d.conn)
+	if err != nil || d.stubborn {
+		t.addTable, t.wipeTable = true, true
+	} else {
+		t.takeOver(found)
+	}
+	d.stubborn = true
+	result, err := d.commit(ctx, m, t)
+	if err != nil {
+		return Result{}, err
+	}
+	d.stubborn = false
+	result.TookOver = true
+	return result, nil
+}
+
+// commit sends a transaction; if the kernel takes it, m is what it holds.
+func (d *Dataplane) commit(ctx context.Context, m *mirror, t *transaction) (Result, error) {
+	d.mirror = nil
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	messages, err := t.queue(d.conn)
+	if err == nil {
+		err = d.conn.Flush()
+	}
+	if err != nil {
+		return Result{}, errors.Join(fmt.Errorf("apply table inet %s: %w", TableName, err), d.reconnect())
+	}
+	d.mirror = m
+	return Result{Messages: messages, Elements: t.size()}, nil
+}
+
+// reconnect gives up a connection that may have answers left to read.
+func (d *Dataplane) reconnect() error {
+	if err := d.conn.CloseLasting(); err != nil {
+		return fmt.Errorf("close netlink connection: %w", err)
+	}
+	return d.connect()
+}
+
+// Changed returns a channel that gets a value when somebody else changed the
+// table; the caller then calls Resync.
+func (d *Dataplane) Changed() <-chan struct{} { return d.changed }
+
+// Close gives up the connections. The table stays.
+func (d *Dataplane) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return errors.Join(d.monitor.close(), d.conn.CloseLasting())
+}

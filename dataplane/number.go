@@ -1,0 +1,37 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import "fmt"
+
+const (
+	// reloadable is the count of numbers that read the same in both byte
+	// orders.
+	reloadable = 1 << 16
+	// numberLimit is the count of numbers that have a register value.
+	numberLimit = 1 << 24
+)
+
+// number is the register value of a class or row: the four bytes as the kernel
+// stores and compares them.
+//
+// google/nftables tells nft no byte order for the data of a map, so a listing
+// may print the bytes reversed, and a table loaded back from that listing would
+// silently decide differently. Values that read the same in both directions
+// (bytes b0 b1 b1 b0) are immune.
+type number [4]byte
+
+// numberOf returns the register value of n. Numbers from reloadable on have
+// distinct values too, but those do not survive listing and reloading.
+func numberOf(n uint32) (number, error) {
+	switch {
+	case n < reloadable:
+		return number{byte(n), byte(n >> 8), byte(n >> 8), byte(n)}, nil
+	case n < numberLimit:
+		// The last byte differs from the first, so this is never one of the above.
+		return number{byte(n), byte(n >> 8), byte(n >> 16), ^byte(n)}, nil
+	default:
+		return number{}, fmt.Errorf("number %d: a node has at most %d classes and rows of a stack; use fewer distinct peers", n, numberLimit)
+	}
+}

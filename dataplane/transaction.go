@@ -1,0 +1,279 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/userdata"
+)
+
+// transaction is what one netlink batch changes, as plain data. Everything is
+// torn down before anything is built up, so the kernel never finds a chain or
+// set still in use, and a name can be given up and taken again.
+type transaction struct {
+	// The table itself: wipe deletes all that is in it.
+	addTable, wipeTable bool
+
+	flushChains    []string
+	flushSets      []string
+	removeElements map[string][]element
+	deleteSets     []string
+	deleteChains   []string
+
+	addChains   []chain
+	addSets     []set
+	addElements map[string][]element
+	addRules    []chain
+}
+
+func newTransaction() *transaction {
+	return &transaction{removeElements: map[string][]element{}, addElements: map[string][]element{}}
+}
+
+func (t *transaction) add(setName string, e ...element) {
+	t.addElements[setName] = append(t.addElements[setName], e...)
+}
+
+// remove takes elements out of a set by their keys.
+func (t *transaction) remove(setName string, e ...element) {
+	for _, e := range e {
+		t.removeElements[setName] = append(t.removeElements[setName], element{elementKey: e.elementKey})
+	}
+}
+
+// size counts the elements that are added and removed.
+func (t *transaction) size() int {
+	n := 0
+	for _, elements := range t.addElements {
+		n += len(elements)
+	}
+	for _, elements := range t.removeElements {
+		n += len(elements)
+	}
+	return n
+}
+
+// replacePiece brings the objects of a piece from what they are to what they
+// shall be.
+func (t *transaction) replacePiece(from, to piece) {
+	old := byName(from.chains, func(c chain) string { return c.name })
+	for _, c := range to.chains {
+		was, ok := old[c.name]
+		delete(old, c.name)
+		switch {
+		case !ok:
+			t.addChains = append(t.addChains, c)
+			t.addRules = append(t.addRules, c)
+		case !reflect.DeepEqual(was.rules, c.rules):
+			t.flushChains = append(t.flushChains, c.name)
+			t.addRules = append(t.addRules, c)
+		}
+	}
+	for name := range old {
+		t.flushChains = append(t.flushChains, name)
+		t.deleteChains = append(t.deleteChains, name)
+	}
+	t.replaceSets(from.sets, to.sets)
+}
+
+func (t *transaction) replaceSets(from, to []set) {
+	old := byName(from, func(s set) string { return s.name })
+	for _, s := range to {
+		was, ok := old[s.name]
+		delete(old, s.name)
+		if !ok {
+			t.addSets = append(t.addSets, s)
+		}
+		t.replaceElements(was, s)
+	}
+	for name := range old {
+		t.deleteSets = append(t.deleteSets, name)
+	}
+}
+
+// replaceElements brings a set's elements up to date. The kernel refuses to
+// change an element's data, so such an element is removed and added.
+func (t *transaction) replaceElements(from, to set) {
+	for key, e := range from.elements {
+		if to.elements[key] != e {
+			t.remove(to.name, e)
+		}
+	}
+	for key, e := range to.elements {
+		if was, ok := from.elements[key]; !ok || was != e {
+			t.add(to.name, e)
+		}
+	}
+}
+
+func byName[T any](list []T, name func(T) string) map[string]T {
+	m := make(map[string]T, len(list))
+	for _, t := range list {
+		m[name(t)] = t
+	}
+	return m
+}
+
+// elementsPerMessage and bytesPerMessage bound one message; a netlink attribute
+// holds 65,535 bytes.
+const (
+	elementsPerMessage = 1000
+	bytesPerMessage    = 60000
+)
+
+// queue enters the transaction into the connection's batch, in the order that
+// the kernel needs, and returns the count of messages.
+func (t *transaction) queue(conn *nftables.Conn) (int, error) {
+	q := queue{conn: conn, table: ownTable(), ids: map[string]*nftables.Set{}}
+	q.setUpTable(t)
+	q.tearDown(t)
+	q.buildUp(t)
+	return q.messages, q.err
+}
+
+// queue fills a batch.
+type queue struct {
+	conn     *nftables.Conn
+	table    *nftables.Table
+	ids      map[string]*nftables.Set
+	messages int
+	err      error
+}
+
+func (q *queue) setUpTable(t *transaction) {
+	if t.addTable {
+		q.conn.AddTable(q.table)
+		q.messages++
+	}
+	if t.wipeTable {
+		q.conn.DelTable(q.table)
+		q.conn.AddTable(q.table)
+		q.messages += 2
+	}
+}
+
+func (q *queue) tearDown(t *transaction) {
+	for _, name := range sorted(t.flushChains) {
+		q.conn.FlushChain(&nftables.Chain{Table: q.table, Name: name})
+		q.messages++
+	}
+	for _, name := range sorted(t.flushSets) {
+		q.conn.FlushSet(q.set(name))
+		q.messages++
+	}
+	q.elements(t.removeElements, q.conn.SetDeleteElements)
+	for _, name := range sorted(t.deleteSets) {
+		q.conn.DelSet(q.set(name))
+		q.messages++
+	}
+	for _, name := range sorted(t.deleteChains) {
+		q.conn.DelChain(&nftables.Chain{Table: q.table, Name: name})
+		q.messages++
+	}
+}
+
+func (q *queue) buildUp(t *transaction) {
+	for _, c := range t.addChains {
+		q.conn.AddChain(c.definition(q.table))
+		q.messages++
+	}
+	for _, s := range t.addSets {
+		definition := s.kind.definition(q.table, s.name)
+		q.fail(q.conn.AddSet(definition, nil))
+		q.ids[s.name] = definition
+		q.messages++
+	}
+	q.elements(t.addElements, q.conn.SetAddElements)
+	for _, c := range t.addRules {
+		for _, r := range c.rules {
+			q.conn.AddRule(r.definition(&nftables.Chain{Table: q.table, Name: c.name}))
+			q.messages++
+		}
+	}
+}
+
+func (q *queue) elements(sets map[string][]element, send func(*nftables.Set, []nftables.SetElement) error) {
+	for _, name := range sortedKeys(sets) {
+		for _, chunk := range chunks(sets[name]) {
+			q.fail(send(q.set(name), chunk))
+			q.messages++
+		}
+	}
+}
+
+// set returns a set to refer to; one of this batch has an ID.
+func (q *queue) set(name string) *nftables.Set {
+	if s := q.ids[name]; s != nil {
+		return s
+	}
+	return &nftables.Set{Table: q.table, Name: name}
+}
+
+func (q *queue) fail(err error) {
+	if q.err == nil && err != nil {
+		q.err = fmt.Errorf("write netlink message: %w", err)
+	}
+}
+
+func ownTable() *nftables.Table {
+	return &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName}
+}
+
+func (c chain) definition(table *nftables.Table) *nftables.Chain {
+	definition := &nftables.Chain{Table: table, Name: c.name}
+	if c.hook != nil {
+		policy := nftables.ChainPolicyAccept
+		definition.Hooknum, definition.Type = c.hook, nftables.ChainTypeFilter
+		definition.Priority, definition.Policy = nftables.ChainPriorityFilter, &policy
+	}
+	return definition
+}
+
+func (r rule) definition(c *nftables.Chain) *nftables.Rule {
+	definition := &nftables.Rule{Table: c.Table, Chain: c, Exprs: r.exprs}
+	if r.comment != "" {
+		definition.UserData = userdata.AppendString(nil, userdata.TypeComment, r.comment)
+	}
+	return definition
+}
+
+// chunks splits elements so that each chunk fits into one message.
+func chunks(elements []element) [][]nftables.SetElement {
+	var all [][]nftables.SetElement
+	chunk := make([]nftables.SetElement, 0, min(len(elements), elementsPerMessage))
+	size := 0
+	for _, e := range elements {
+		if len(chunk) == elementsPerMessage || size+e.size() > bytesPerMessage {
+			all = append(all, chunk)
+			chunk, size = make([]nftables.SetElement, 0, elementsPerMessage), 0
+		}
+		chunk = append(chunk, e.definition())
+		size += e.size()
+	}
+	return append(all, chunk)
+}
+
+// size is not below the element's size in a message.
+func (e element) size() int {
+	const attributes = 64
+	return attributes + len(e.key) + len(e.keyEnd) + len(e.value) + len(e.verdict.Chain) + len(e.comment)
+}
+
+func (e element) definition() nftables.SetElement {
+	definition := nftables.SetElement{Key: []byte(e.key), KeyEnd: []byte(e.keyEnd), IntervalEnd: e.intervalEnd, Val: []byte(e.value), Comment: e.comment}
+	if e.verdict.Kind != 0 {
+		definition.VerdictData = &e.verdict
+	}
+	return definition
+}
+
+func sorted[T cmp.Ordered](list []T) []T {
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,205 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tierwall/tierwall/ruleset"
+)
+
+// update brings a mirror to what a Ruleset says for the keys of a Delta, and
+// collects what that changes in the kernel.
+type update struct {
+	*mirror
+	rs          *ruleset.Ruleset
+	transaction *transaction
+	// touched are the decisions that pieces began or ceased to go to.
+	touched map[ruleset.Decision]struct{}
+}
+
+// update returns what changes in the kernel. After an error the mirror is of no
+// use any more.
+func (m *mirror) update(rs *ruleset.Ruleset, delta *ruleset.Delta) (*transaction, error) {
+	u := update{mirror: m, rs: rs, transaction: newTransaction(), touched: map[ruleset.Decision]struct{}{}}
+	u.setPiece(pieceBase, m.base)
+	if len(delta.Subjects) > 0 {
+		u.setPiece(pieceSubjects, renderSubjects(rs))
+	}
+	for _, step := range []func(*ruleset.Delta) error{u.setStacks, u.setRows, u.setNetworks, u.setEndpoints} {
+		if err := step(delta); err != nil {
+			return nil, err
+		}
+	}
+	u.settleDecisions()
+	return u.transaction, nil
+}
+
+// setPiece replaces a piece; one without content goes.
+func (u *update) setPiece(key string, to piece) {
+	from := u.pieces[key]
+	u.transaction.replacePiece(from, to)
+	u.pieces[key] = to
+	if len(to.chains)+len(to.sets) == 0 {
+		delete(u.pieces, key)
+	}
+	u.countDecisions(to.decisions, +1)
+	u.countDecisions(from.decisions, -1)
+}
+
+func (u *update) countDecisions(decisions []ruleset.Decision, by int) {
+	for _, d := range decisions {
+		u.decisions[d] += by
+		u.touched[d] = struct{}{}
+	}
+}
+
+// settleDecisions sees to it that the decisions in use have their chains, and
+// no others.
+func (u *update) settleDecisions() {
+	touched := make([]ruleset.Decision, 0, len(u.touched))
+	for d := range u.touched {
+		touched = append(touched, d)
+	}
+	slices.SortFunc(touched, func(a, b ruleset.Decision) int {
+		return cmp.Compare(decisionChain(a), decisionChain(b))
+	})
+	for _, d := range touched {
+		to := piece{}
+		if u.decisions[d] > 0 {
+			to = renderDecision(d)
+		} else {
+			delete(u.decisions, d)
+		}
+		u.setPiece("decision/"+decisionChain(d), to)
+	}
+}
+
+func (u *update) setStacks(delta *ruleset.Delta) error {
+	for _, id := range sortedKeys(delta.Stacks) {
+		var to piece
+		stack := u.rs.Stacks[id]
+		if stack == nil {
+			delete(u.rows, id)
+		} else {
+			var err error
+			if to, err = renderStack(stack); err != nil {
+				return err
+			}
+		}
+		u.setPiece("stack/"+string(id), to)
+	}
+	return nil
+}
+
+func (u *update) setRows(delta *ruleset.Delta) error {
+	for id, classes := range delta.Rows {
+		stack := u.rs.Stacks[id]
+		if stack == nil {
+			continue
+		}
+		if u.rows[id] == nil {
+			u.rows[id] = make(map[ruleset.ClassID]ruleset.RowID, len(stack.Rows))
+		}
+		for class := range classes {
+			if err := u.setRow(stack, class); err != nil {
+				return fmt.Errorf("stack %s of %v: class %d: %w", id, stack.Policies, class, err)
+			}
+		}
+	}
+	return u.dropStaleRows(delta)
+}
+
+func (u *update) setRow(stack *ruleset.Stack, class ruleset.ClassID) error {
+	was, had := u.rows[stack.ID][class]
+	row, has := stack.Rows[class]
+	if had == has && was == row {
+		return nil
+	}
+	e, err := renderRow(class, row)
+	if err != nil {
+		return err
+	}
+	if had {
+		delete(u.rows[stack.ID], class)
+		u.transaction.remove(rowsMap(stack), e)
+	}
+	if has {
+		u.rows[stack.ID][class] = row
+		u.transaction.add(rowsMap(stack), e)
+	}
+	return nil
+}
+
+// dropStaleRows removes rows of a stack that went and came back within one
+// Delta: their classes are named by neither of the two changes.
+func (u *update) dropStaleRows(delta *ruleset.Delta) error {
+	for id := range delta.Stacks {
+		stack := u.rs.Stacks[id]
+		if stack == nil || len(u.rows[id]) == len(stack.Rows) {
+			continue
+		}
+		for class := range u.rows[id] {
+			if err := u.setRow(stack, class); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (u *update) setNetworks(delta *ruleset.Delta) error {
+	if !delta.Networks {
+		return nil
+	}
+	desired := make(map[ruleset.NetworkRange]struct{}, len(u.rs.Networks))
+	for _, n := range u.rs.Networks {
+		desired[n] = struct{}{}
+		if _, ok := u.networks[n]; ok {
+			continue
+		}
+		elements, err := renderNetwork(n)
+		if err != nil {
+			return fmt.Errorf("network %s to %s: %w", n.First, n.Last, err)
+		}
+		u.transaction.add(networksMap(n), elements...)
+	}
+	for n := range u.networks {
+		if _, ok := desired[n]; ok {
+			continue
+		}
+		elements, err := renderNetwork(n)
+		if err != nil {
+			return err
+		}
+		u.transaction.remove(networksMap(n), elements...)
+	}
+	u.networks = desired
+	return nil
+}
+
+func (u *update) setEndpoints(delta *ruleset.Delta) error {
+	for address := range delta.Endpoints {
+		was, had := u.endpoints[address]
+		class, has := u.rs.Endpoints[address]
+		if had == has && was == class {
+			continue
+		}
+		e, err := renderEndpoint(address, class)
+		if err != nil {
+			return fmt.Errorf("endpoint %s: %w", address, err)
+		}
+		if had {
+			delete(u.endpoints, address)
+			u.transaction.remove(endpointsMap(address), e)
+		}
+		if has {
+			u.endpoints[address] = class
+			u.transaction.add(endpointsMap(address), e)
+		}
+	}
+	return nil
+}
