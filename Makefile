@@ -91,7 +91,7 @@ build: ## Build static binaries of every command into bin/.
 images: build ## Write the container images of the agent and the manager as archives into _artifacts/.
 	mkdir -p $(ARTIFACTS)
 	for name in agent manager; do \
-	  $(TESTCLUSTER) image --name "tierwall/$$name:dev" --file "bin/$$name=/$$name" --entrypoint "/$$name" --output "$(ARTIFACTS)/$$name.tar"; \
+	  $(TESTCLUSTER) image --name "tierwall/$$name:dev" --file "/$$name=bin/$$name" --entrypoint "/$$name" --out "$(ARTIFACTS)/$$name.tar"; \
 	done
 
 .PHONY: clean
