@@ -206,7 +206,9 @@ func (c *Compiler) SetPod(pod Pod) {
 		c.claim(a, p)
 	}
 	c.subjectFor(p, p.node == c.nodeName)
-	c.touchSubjectAddresses(p.addresses)
+	if p.subject != nil {
+		c.touchSubjectAddresses(p.addresses)
+	}
 	if old != nil {
 		c.removePod(old)
 	}
@@ -226,7 +228,9 @@ func (c *Compiler) removePod(p *podState) {
 	for _, a := range p.addresses {
 		c.unclaim(a, p)
 	}
-	c.touchSubjectAddresses(p.addresses)
+	if p.subject != nil {
+		c.touchSubjectAddresses(p.addresses)
+	}
 	c.subjectFor(p, false)
 	c.unidentify(p)
 	c.releaseLabels(p.labels)

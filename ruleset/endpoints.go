@@ -93,11 +93,20 @@ func (c *Compiler) claim(a netip.Addr, p *podState) {
 	e := c.endpointAt(a)
 	i, _ := slices.BinarySearchFunc(e.pods, p, (*podState).before)
 	e.pods = slices.Insert(e.pods, i, p)
+	c.settleContest(e)
 }
 
 func (c *Compiler) unclaim(a netip.Addr, p *podState) {
 	e := c.endpointAt(a)
+	c.settleContest(e)
 	e.pods = slices.DeleteFunc(e.pods, func(q *podState) bool { return q == p })
+}
+
+// settleContest has it looked at whose subject a contested address is.
+func (c *Compiler) settleContest(e *endpoint) {
+	if len(e.pods) > 1 {
+		c.touchSubjectAddresses([]netip.Addr{e.address})
+	}
 }
 
 // regroup puts the endpoint into the group it belongs to now, or forgets it if
