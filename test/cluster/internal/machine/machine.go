@@ -13,13 +13,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/tierwall/tierwall/test/cluster/internal/netlab"
+	"github.com/tierwall/tierwall/test/cluster/internal/thread"
 )
 
 // Config describes a machine.
@@ -52,17 +52,12 @@ func Boot(cfg Config, fn func() error) error {
 
 // Enter runs fn in the mount, UTS and network namespaces of a process.
 func Enter(pid int, fn func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		// Never unlocked: the thread ends with the goroutine.
-		runtime.LockOSThread()
+	return thread.Run(func() error {
 		if err := join(pid); err != nil {
-			result <- err
-			return
+			return err
 		}
-		result <- fn()
-	}()
-	return <-result
+		return fn()
+	})
 }
 
 func join(pid int) error {

@@ -12,11 +12,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/tierwall/tierwall/test/cluster/internal/thread"
 )
 
 // directory is where iproute2 and the netns package keep named namespaces.
@@ -31,7 +32,7 @@ type Namespace struct {
 // taken is an error.
 func Create(name string) (Namespace, error) {
 	n := Namespace{name: name}
-	err := onOwnThread(func() error {
+	err := thread.Run(func() error {
 		handle, err := netns.NewNamed(name)
 		if err != nil {
 			return err
@@ -57,7 +58,7 @@ func (n Namespace) Path() string { return filepath.Join(directory, n.name) }
 // it starts belong to the namespace for as long as they live. Goroutines that
 // fn starts do not run there.
 func (n Namespace) Do(fn func() error) error {
-	return onOwnThread(func() error {
+	return thread.Run(func() error {
 		handle, err := netns.GetFromPath(n.Path())
 		if err != nil {
 			return fmt.Errorf("open network namespace %s: %w", n.name, err)
@@ -135,15 +136,4 @@ func (n Namespace) linkUp(name string) error {
 		}
 		return nil
 	})
-}
-
-// onOwnThread runs fn on a thread that ends with it, so that a namespace it
-// entered cannot leak to other goroutines.
-func onOwnThread(fn func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		result <- fn()
-	}()
-	return <-result
 }

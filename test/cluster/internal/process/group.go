@@ -80,23 +80,6 @@ func (g Group) delegate() error {
 	return nil
 }
 
-// Add moves a process into the group.
-func (g Group) Add(pid int) error {
-	root, err := tracking()
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(root, g.path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("create control group %s: %w", g.path, err)
-	}
-	file := filepath.Join(dir, "cgroup.procs")
-	if err := os.WriteFile(file, []byte(strconv.Itoa(pid)), 0o644); err != nil {
-		return fmt.Errorf("move process %d into control group %s: %w", pid, g.path, err)
-	}
-	return nil
-}
-
 // Processes lists the processes in the group and below, in no order.
 func (g Group) Processes() ([]int, error) {
 	root, err := tracking()
@@ -134,6 +117,10 @@ func (g Group) Remove(ctx context.Context) error {
 			break
 		}
 		for _, pid := range pids {
+			// A thread of this program that is just starting a process.
+			if pid == os.Getpid() {
+				continue
+			}
 			// ESRCH: it ended by itself.
 			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 				return fmt.Errorf("kill process %d of control group %s: %w", pid, g.path, err)

@@ -24,7 +24,8 @@ type Config struct {
 	Group Group
 	// Files are inherited from file descriptor 3 on.
 	Files []*os.File
-	// Within runs the start inside the namespaces that the process shall have.
+	// Within runs the start inside the namespaces that the process shall have,
+	// on a thread that ends with it.
 	Within func(func() error) error
 }
 
@@ -55,15 +56,11 @@ func Start(cfg Config) (*Process, error) {
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = environment(), log, log, cfg.Files
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cfg.Within(cmd.Start); err != nil {
+	if err := cfg.Within(func() error { return cfg.Group.start(cmd) }); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cfg.Name, err)
 	}
 	p := &Process{cfg: cfg, cmd: cmd, exited: make(chan struct{})}
 	go p.reap()
-	if err := cfg.Group.Add(cmd.Process.Pid); err != nil {
-		_ = cmd.Process.Kill()
-		return nil, fmt.Errorf("start %s: %w", cfg.Name, err)
-	}
 	return p, nil
 }
 
