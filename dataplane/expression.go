@@ -10,12 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Registers: the 128-bit ones, and the second 32-bit word of the first, where
-// the second field of a concatenation of small fields goes.
+// Registers: the 128-bit ones, and the second and third 32-bit words of the
+// first, where further fields of a concatenation of small fields go.
 const (
-	register1     = unix.NFT_REG_1
-	register2     = unix.NFT_REG_2
-	register1Word = unix.NFT_REG32_01
+	register1      = unix.NFT_REG_1
+	register2      = unix.NFT_REG_2
+	register1Word  = unix.NFT_REG32_01
+	register1Word2 = unix.NFT_REG32_02
 )
 
 // address describes where an address is in its network header.
@@ -92,12 +93,24 @@ func portVmap(name string) []expr.Any {
 	}
 }
 
-// rowVmap is "meta priority set meta priority map @rows meta priority vmap
-// @targets".
-func rowVmap(rows, targets string) []expr.Any {
+// setRow is "meta priority set meta priority map @rows": what was the number of
+// a class is that of a row then.
+func setRow(rows string) []expr.Any {
+	return []expr.Any{getPriority(), lookupValue(rows), setPriority()}
+}
+
+// rowVmap is "meta priority vmap @name".
+func rowVmap(name string) []expr.Any {
+	return []expr.Any{getPriority(), lookupVerdict(name)}
+}
+
+// rowPortVmap is "meta priority . meta l4proto . th dport vmap @name".
+func rowPortVmap(name string) []expr.Any {
 	return []expr.Any{
-		getPriority(), lookupValue(rows), setPriority(),
-		getPriority(), lookupVerdict(targets),
+		getPriority(),
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: register1Word},
+		&expr.Payload{DestRegister: register1Word2, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		lookupVerdict(name),
 	}
 }
 

@@ -28,7 +28,11 @@ const (
 	// Hash map of class numbers to row numbers.
 	kindRows
 	// Hash map of row numbers to chains.
-	kindTargets
+	kindRowRest
+	// Hash map of (row number . protocol . port) to chains.
+	kindRowPorts
+	// Interval map of (row number . protocol . port range) to chains.
+	kindRowRanges
 	// Hash map of (protocol . port) to chains.
 	kindPorts
 	// Interval map of (protocol . port range) to chains.
@@ -40,7 +44,7 @@ const (
 // isVerdictMap reports whether the elements' data are verdicts.
 func (k setKind) isVerdictMap() bool {
 	switch k {
-	case kindDispatch4, kindDispatch6, kindTargets, kindPorts, kindRanges:
+	case kindDispatch4, kindDispatch6, kindRowRest, kindRowPorts, kindRowRanges, kindPorts, kindRanges:
 		return true
 	default:
 		return false
@@ -59,8 +63,11 @@ func (k setKind) isMap() bool {
 
 // isInterval reports whether keys are ranges.
 func (k setKind) isInterval() bool {
-	return k == kindNetworks4 || k == kindNetworks6 || k == kindRanges
+	return k == kindNetworks4 || k == kindNetworks6 || k.isRanges()
 }
+
+// isRanges reports whether keys are concatenations with a range in them.
+func (k setKind) isRanges() bool { return k == kindRanges || k == kindRowRanges }
 
 // keyType returns the type of the keys.
 func (k setKind) keyType() nftables.SetDatatype {
@@ -73,8 +80,10 @@ func (k setKind) keyType() nftables.SetDatatype {
 		return nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeIPAddr)
 	case kindSelf6:
 		return nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeIP6Addr)
-	case kindRows, kindTargets:
+	case kindRows, kindRowRest:
 		return nftables.TypeClassID
+	case kindRowPorts, kindRowRanges:
+		return nftables.MustConcatSetType(nftables.TypeClassID, nftables.TypeInetProto, nftables.TypeInetService)
 	case kindICMPv6:
 		return nftables.TypeICMP6Type
 	default:
@@ -93,9 +102,9 @@ func (k setKind) definition(table *nftables.Table, name string) *nftables.Set {
 		Interval:     k.isInterval(),
 		IsMap:        k.isMap(),
 		// The kernel wants the flag for ranges of concatenations only.
-		Concatenation: k == kindRanges,
+		Concatenation: k.isRanges(),
 	}
-	if k == kindRows || k == kindTargets {
+	if k == kindRows || k == kindRowRest {
 		s.KeyByteOrder = binaryutil.NativeEndian
 	}
 	switch {

@@ -59,26 +59,20 @@ func podChain(d ruleset.Direction, stacks [ruleset.TierCount]ruleset.StackID) st
 	return fmt.Sprintf("pod/%s/%s", lower(d), hash(fmt.Sprintf("%q", stacks)))
 }
 
-// stackPath is the part that the names of all objects of a stack share.
-func stackPath(s *ruleset.Stack) string {
-	return fmt.Sprintf("%s-%s/%s", lower(s.Tier), lower(s.Direction), s.ID)
-}
+// stackPath is the part that the names of all objects of a stack share; the ID
+// says its tier and direction.
+func stackPath(s *ruleset.Stack) string { return string(s.ID) }
 
 func stackChain(s *ruleset.Stack) string { return "stack/" + stackPath(s) }
-func rowsMap(s *ruleset.Stack) string    { return "rows/" + stackPath(s) }
-func targetsMap(s *ruleset.Stack) string { return "targets/" + stackPath(s) }
+func rowsChain(s *ruleset.Stack) string  { return "by-row/" + stackPath(s) }
 
-func rowChain(s *ruleset.Stack, row ruleset.RowID) string {
-	return fmt.Sprintf("row/%s/%d", stackPath(s), row)
-}
-
-func portsMap(s *ruleset.Stack, row ruleset.RowID) string {
-	return fmt.Sprintf("ports/%s/%d", stackPath(s), row)
-}
-
-func rangesMap(s *ruleset.Stack, row ruleset.RowID) string {
-	return fmt.Sprintf("ranges/%s/%d", stackPath(s), row)
-}
+// The maps of the default row go by protocol and port, the others by row too.
+func rowsMap(s *ruleset.Stack) string          { return "rows/" + stackPath(s) }
+func portsMap(s *ruleset.Stack) string         { return "ports/" + stackPath(s) }
+func rangesMap(s *ruleset.Stack) string        { return "ranges/" + stackPath(s) }
+func restMap(s *ruleset.Stack) string          { return "rest/" + stackPath(s) }
+func defaultPortsMap(s *ruleset.Stack) string  { return "default-ports/" + stackPath(s) }
+func defaultRangesMap(s *ruleset.Stack) string { return "default-ranges/" + stackPath(s) }
 
 // decisionChain names the chain that carries out a decision, such as
 // "deny/admin-egress/tcnp/no-metadata/0-block-imds". Different decisions have

@@ -15,31 +15,39 @@ import (
 
 // renderStack returns a stack's chains and maps, all but the elements of its
 // rows map, which are kept element by element.
+//
+// All rows but the default one share one map for single ports, one for ranges
+// and one for the rest, with the row's number in the key: a row costs elements,
+// not chains and sets, so thousands of different rows stay cheap.
 func renderStack(s *ruleset.Stack) (piece, error) {
-	b := stackBuilder{stack: s, targets: newSet(targetsMap(s), kindTargets)}
+	b := stackBuilder{
+		stack: s,
+		ports: newSet(portsMap(s), kindRowPorts), ranges: newSet(rangesMap(s), kindRowRanges), rest: newSet(restMap(s), kindRowRest),
+	}
 	for id := range s.Table {
 		if id == 0 {
 			continue
 		}
-		if err := b.addTarget(id); err != nil {
+		if err := b.addRow(id); err != nil {
 			return piece{}, fmt.Errorf("stack %s of %v: row %d: %w", s.ID, s.Policies, id, err)
 		}
 	}
-	b.piece.sets = append(b.piece.sets, newSet(rowsMap(s), kindRows), b.targets)
-	b.piece.chains = append(b.piece.chains, b.chain())
+	b.piece.sets = append(b.piece.sets, newSet(rowsMap(s), kindRows))
+	b.addChains()
 	return b.piece, nil
 }
 
 type stackBuilder struct {
-	stack   *ruleset.Stack
-	targets set
-	piece   piece
+	stack               *ruleset.Stack
+	ports, ranges, rest set
+	piece               piece
 }
 
-// chain returns the stack's own chain: the row of the peer's class, else the
-// default row. Row numbers take the place of the class in the packet's
-// priority, so the class is looked up anew by every stack that needs it.
-func (b *stackBuilder) chain() chain {
+// addChains adds the stack's own chain, which finds the row of the peer's class
+// or else decides as the default row, and the chain that decides as the other
+// rows. Row numbers take the place of the class in the packet's priority, so the
+// class is looked up anew by every stack that needs it.
+func (b *stackBuilder) addChains() {
 	c := chain{name: stackChain(b.stack)}
 	if len(b.stack.Table) > 1 {
 		class := chainClassOfSource
@@ -48,11 +56,31 @@ func (b *stackBuilder) chain() chain {
 		}
 		c.rules = append(c.rules,
 			rule{exprs: []expr.Any{jump(class)}, comment: b.comment()},
-			rule{exprs: rowVmap(rowsMap(b.stack), targetsMap(b.stack))},
+			rule{exprs: append(setRow(rowsMap(b.stack)), goTo(rowsChain(b.stack)))},
 		)
+		b.addRowsChain()
 	}
-	c.rules = append(c.rules, b.row(0)...)
-	return c
+	c.rules = append(c.rules, b.defaultRow()...)
+	b.piece.chains = append(b.piece.chains, c)
+}
+
+// addRowsChain adds the chain that decides by row number, protocol and port. No
+// match ends it, and with it the stack.
+func (b *stackBuilder) addRowsChain() {
+	c := chain{name: rowsChain(b.stack)}
+	if len(b.ports.elements) > 0 {
+		c.rules = append(c.rules, rule{exprs: rowPortVmap(b.ports.name)})
+		b.piece.sets = append(b.piece.sets, b.ports)
+	}
+	if len(b.ranges.elements) > 0 {
+		c.rules = append(c.rules, rule{exprs: rowPortVmap(b.ranges.name)})
+		b.piece.sets = append(b.piece.sets, b.ranges)
+	}
+	if len(b.rest.elements) > 0 {
+		c.rules = append(c.rules, rule{exprs: rowVmap(b.rest.name)})
+		b.piece.sets = append(b.piece.sets, b.rest)
+	}
+	b.piece.chains = append(b.piece.chains, c)
 }
 
 // comment names the policies of the stack, as many as fit.
@@ -64,36 +92,38 @@ func (b *stackBuilder) comment() string {
 	return shorten(printable(strings.Join(names, " ")), commentLimit)
 }
 
-// addTarget enters where a row's number leads: to a chain of its own if the row
-// has ports, else directly to what it decides.
-func (b *stackBuilder) addTarget(id ruleset.RowID) error {
+// addRow enters what a row other than the default one decides.
+func (b *stackBuilder) addRow(id ruleset.RowID) error {
 	n, err := numberOf(uint32(id))
 	if err != nil {
 		return err
 	}
 	row := b.stack.Table[id]
-	target := b.verdict(row.Rest)
-	if len(row.Ports) > 0 {
-		target = *goTo(rowChain(b.stack, id))
-		b.piece.chains = append(b.piece.chains, chain{name: target.Chain, rules: b.row(id)})
+	b.addPorts(row.Ports, string(n[:]), b.ports, b.ranges)
+	if row.Rest != nil {
+		b.rest.add(element{elementKey: elementKey{key: string(n[:])}, verdict: b.verdict(row.Rest)})
 	}
-	b.targets.add(element{elementKey: elementKey{key: string(n[:])}, verdict: target})
 	return nil
 }
 
-// row returns the rules of a row, and sees to its maps.
-func (b *stackBuilder) row(id ruleset.RowID) []rule {
-	row := b.stack.Table[id]
-	ports, ranges := newSet(portsMap(b.stack, id), kindPorts), newSet(rangesMap(b.stack, id), kindRanges)
-	for _, p := range row.Ports {
-		e := element{elementKey: elementKey{key: portKey(p.Protocol, p.First)}, verdict: b.verdict(p.Decision)}
+// addPorts enters decisions about ports, under keys that begin with prefix.
+func (b *stackBuilder) addPorts(decisions []ruleset.PortDecision, prefix string, ports, ranges set) {
+	for _, p := range decisions {
+		e := element{elementKey: elementKey{key: prefix + portKey(p.Protocol, p.First)}, verdict: b.verdict(p.Decision)}
 		if p.First == p.Last {
 			ports.add(e)
 		} else {
-			e.keyEnd = portKey(p.Protocol, p.Last)
+			e.keyEnd = prefix + portKey(p.Protocol, p.Last)
 			ranges.add(e)
 		}
 	}
+}
+
+// defaultRow returns the rules of the default row, and sees to its maps.
+func (b *stackBuilder) defaultRow() []rule {
+	row := b.stack.Table[0]
+	ports, ranges := newSet(defaultPortsMap(b.stack), kindPorts), newSet(defaultRangesMap(b.stack), kindRanges)
+	b.addPorts(row.Ports, "", ports, ranges)
 	var rules []rule
 	for _, s := range []set{ports, ranges} {
 		if len(s.elements) > 0 {
