@@ -82,10 +82,10 @@ func (a *applier) retry() <-chan time.Time { return a.timer }
 // due lets the next apply try again.
 func (a *applier) due() { a.timer = nil }
 
-// apply brings the kernel up to date with rs, which differs from that of the
-// last call in what delta names. After a failure it does nothing until it is
+// apply brings the kernel up to date with the compiler's ruleset, which differs
+// from that of the last call in what delta names. After a failure it does nothing until it is
 // time to try again; no delta is lost by that, as everything is compared then.
-func (a *applier) apply(ctx context.Context, rs *ruleset.Ruleset, delta *ruleset.Delta) {
+func (a *applier) apply(ctx context.Context, c *ruleset.Compiler, delta *ruleset.Delta) {
 	if a.timer != nil {
 		return
 	}
@@ -97,7 +97,7 @@ func (a *applier) apply(ctx context.Context, rs *ruleset.Ruleset, delta *ruleset
 	if a.whole {
 		operation = operationResync
 	}
-	result, err := a.commit(ctx, rs, delta)
+	result, err := a.commit(ctx, c.Ruleset(), delta)
 	if ctx.Err() != nil {
 		return
 	}
@@ -106,7 +106,7 @@ func (a *applier) apply(ctx context.Context, rs *ruleset.Ruleset, delta *ruleset
 		a.failed(err)
 		return
 	}
-	a.succeeded(rs, result)
+	a.succeeded(c.Stats(), result)
 }
 
 func (a *applier) commit(ctx context.Context, rs *ruleset.Ruleset, delta *ruleset.Delta) (dataplane.Result, error) {
@@ -126,16 +126,16 @@ func (a *applier) failed(err error) {
 	a.failure = err.Error()
 }
 
-func (a *applier) succeeded(rs *ruleset.Ruleset, result dataplane.Result) {
+func (a *applier) succeeded(stats ruleset.Stats, result dataplane.Result) {
 	if a.failure != "" {
 		a.log.Info("Applied the ruleset after failures")
 	}
 	if !a.begun {
-		a.log.Info("Enforcing", "subjectAddresses", len(rs.Subjects), "endpoints", len(rs.Endpoints), "stacks", len(rs.Stacks))
+		a.log.Info("Enforcing", "policies", stats.Policies, "pods", stats.Pods, "subjects", stats.Subjects, "classes", stats.Classes, "stacks", stats.Stacks)
 	}
 	a.begun, a.pending, a.whole, a.failure, a.delay = true, false, false, "", retryDelay()
 	a.health.succeeded()
-	a.metrics.observeRuleset(rs, result)
+	a.metrics.observeRuleset(stats, result)
 	a.metrics.observeCommit(a.received, time.Now())
 	a.received = a.received[:0]
 }

@@ -130,5 +130,5 @@ func (l *loop) update(ctx context.Context) {
 	l.health.busy()
 	defer l.health.idle()
 	delta := l.compiler.Update()
-	l.applier.apply(ctx, l.compiler.Ruleset(), delta)
+	l.applier.apply(ctx, l.compiler, delta)
 }

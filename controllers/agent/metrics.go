@@ -60,7 +60,7 @@ func newMetrics() *metrics {
 		}, []string{"source"}),
 		rulesetSize: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tierwall_ruleset_size",
-			Help: "Size of the ruleset in force on this node: subject_addresses, endpoints, network_ranges, stacks.",
+			Help: "Size of the ruleset in force on this node, by part: policies and pods of the whole cluster; subjects (addresses of this node's pods that policies apply to); endpoints (addresses with an identity) and those of them that are listed; networks (ranges of other addresses); classes; stacks, and their rows and distinct_rows.",
 		}, []string{"part"}),
 		reloadable: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tierwall_table_reloadable",
@@ -100,16 +100,22 @@ func (m *metrics) observeCommit(received []message, now time.Time) {
 }
 
 // observeRuleset tells the size of what was applied.
-func (m *metrics) observeRuleset(rs *ruleset.Ruleset, result dataplane.Result) {
+func (m *metrics) observeRuleset(stats ruleset.Stats, result dataplane.Result) {
 	m.reloadable.Set(1)
 	if result.Unreloadable {
 		m.reloadable.Set(0)
 	}
 	for part, n := range map[string]int{
-		"subject_addresses": len(rs.Subjects),
-		"endpoints":         len(rs.Endpoints),
-		"network_ranges":    len(rs.Networks),
-		"stacks":            len(rs.Stacks),
+		"policies":      stats.Policies,
+		"pods":          stats.Pods,
+		"subjects":      stats.Subjects,
+		"endpoints":     stats.Endpoints,
+		"listed":        stats.Listed,
+		"networks":      stats.Networks,
+		"classes":       stats.Classes,
+		"stacks":        stats.Stacks,
+		"rows":          stats.Rows,
+		"distinct_rows": stats.DistinctRows,
 	} {
 		m.rulesetSize.WithLabelValues(part).Set(float64(n))
 	}

@@ -1,0 +1,173 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/tierwall/tierwall/dataplane"
+	"github.com/tierwall/tierwall/ruleset"
+)
+
+// fakeKernel stands for the dataplane. It believes deltas, as the dataplane
+// does, and notices when one did not name everything that changed.
+type fakeKernel struct {
+	changed chan struct{}
+
+	mu sync.Mutex
+	// held is what the kernel enforces; nil before the first success.
+	held *ruleset.Ruleset
+	// stale is true after a failure, until everything was compared again.
+	stale bool
+	// err fails the calls while it is set.
+	err error
+	// entered receives a value from each call if it is set, and release is
+	// waited for.
+	entered, release chan struct{}
+	// operations are the calls so far.
+	operations []string
+	// lost tells what a delta did not name.
+	lost     string
+	counters []dataplane.Counter
+}
+
+func newFakeKernel() *fakeKernel { return &fakeKernel{changed: make(chan struct{}, 1)} }
+
+func (f *fakeKernel) Apply(_ context.Context, rs *ruleset.Ruleset, delta *ruleset.Delta) (dataplane.Result, error) {
+	return f.call(operationApply, func() {
+		if f.held == nil || f.stale {
+			f.held = clone(rs)
+			return
+		}
+		patch(f.held, rs, delta)
+		if diff := cmp.Diff(clone(rs), f.held, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); diff != "" && f.lost == "" {
+			f.lost = diff
+		}
+	})
+}
+
+func (f *fakeKernel) Resync(_ context.Context, rs *ruleset.Ruleset) (dataplane.Result, error) {
+	return f.call(operationResync, func() { f.held = clone(rs) })
+}
+
+func (f *fakeKernel) call(operation string, succeed func()) (dataplane.Result, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.operations = append(f.operations, operation)
+	if f.entered != nil {
+		f.entered <- struct{}{}
+		<-f.release
+	}
+	if f.err != nil {
+		f.stale = true
+		return dataplane.Result{}, f.err
+	}
+	succeed()
+	f.stale = false
+	return dataplane.Result{Messages: 1}, nil
+}
+
+func (f *fakeKernel) Counters(context.Context) ([]dataplane.Counter, error) {
+	return slices.Clone(f.counters), nil
+}
+
+func (f *fakeKernel) Changed() <-chan struct{} { return f.changed }
+
+// fail has all calls fail with err until it is nil again.
+func (f *fakeKernel) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// calls returns the operations so far.
+func (f *fakeKernel) calls() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.operations)
+}
+
+// missed tells what deltas did not name; empty if nothing.
+func (f *fakeKernel) missed() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lost
+}
+
+// verdict tells what decides about TCP from peer to the port of subject, and
+// "none" if nothing does.
+func (f *fakeKernel) verdict(subject, peer string, port uint16) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.held == nil {
+		return "nothing applied"
+	}
+	d := f.held.Decide(ruleset.Ingress, netip.MustParseAddr(subject), netip.MustParseAddr(peer), ruleset.TCP, port)
+	if d == nil {
+		return "none"
+	}
+	return d.Action.String() + " " + d.Policy.String()
+}
+
+// clone copies a ruleset, which its compiler changes later.
+func clone(rs *ruleset.Ruleset) *ruleset.Ruleset {
+	c := *rs
+	c.Subjects, c.Endpoints = maps.Clone(rs.Subjects), maps.Clone(rs.Endpoints)
+	c.Networks = slices.Clone(rs.Networks)
+	c.Stacks = map[ruleset.StackID]*ruleset.Stack{}
+	for id, s := range rs.Stacks {
+		stack := *s
+		stack.Rows, stack.Table = maps.Clone(s.Rows), maps.Clone(s.Table)
+		c.Stacks[id] = &stack
+	}
+	return &c
+}
+
+// patch brings held to what rs says for the keys that delta names.
+func patch(held, rs *ruleset.Ruleset, delta *ruleset.Delta) {
+	patchMap(held.Subjects, rs.Subjects, delta.Subjects)
+	patchMap(held.Endpoints, rs.Endpoints, delta.Endpoints)
+	if delta.Networks {
+		held.Networks = slices.Clone(rs.Networks)
+	}
+	for id := range delta.Stacks {
+		patchStack(held, rs, id)
+	}
+	for id, classes := range delta.Rows {
+		if stack := held.Stacks[id]; stack != nil {
+			patchMap(stack.Rows, rs.Stacks[id].Rows, classes)
+		}
+	}
+}
+
+func patchStack(held, rs *ruleset.Ruleset, id ruleset.StackID) {
+	if rs.Stacks[id] == nil {
+		delete(held.Stacks, id)
+		return
+	}
+	stack := *rs.Stacks[id]
+	stack.Table = maps.Clone(stack.Table)
+	stack.Rows = map[ruleset.ClassID]ruleset.RowID{}
+	if last := held.Stacks[id]; last != nil {
+		stack.Rows = last.Rows
+	}
+	held.Stacks[id] = &stack
+}
+
+func patchMap[K comparable, V any](held, from map[K]V, named map[K]struct{}) {
+	for k := range named {
+		if v, ok := from[k]; ok {
+			held[k] = v
+		} else {
+			delete(held, k)
+		}
+	}
+}
