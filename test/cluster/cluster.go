@@ -150,7 +150,10 @@ func Attach(name string) (*Cluster, error) {
 		return nil, fmt.Errorf("cluster %s: %w", name, ErrNotRunning)
 	}
 	c := &Cluster{families: s.Config.IPFamily.plan(), progress: func(string, ...any) {}, state: s}
-	return c, c.connect()
+	if err := c.connect(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Stop removes the cluster; its methods fail from then on.

@@ -61,8 +61,8 @@ func (c *Cluster) startControlProcess(name string, flags []string, files ...*os.
 		Name:    name,
 		Command: append([]string{c.Binary(name)}, flags...),
 		LogFile: c.path("logs", name+".log"),
-		Group:   controlGroup(c.Name()).Child("control-plane"),
-		Within:  c.namespace("control-plane").Do,
+		Group:   controlGroup(c.Name()).Child(controlPlane),
+		Within:  c.namespace(controlPlane).Do,
 		Files:   files,
 	})
 }
@@ -115,7 +115,7 @@ func (c *Cluster) controllerManagerFlags(keys *keys) []string {
 		// The defaults make the start of all controllers wait for seconds.
 		"--kube-api-qps=200", "--kube-api-burst=400",
 		// Not used by anyone, and its default directory is outside the cluster's.
-		"--flex-volume-plugin-dir=" + c.path("control-plane", "volume-plugins"),
+		"--flex-volume-plugin-dir=" + c.path(controlPlane, "volume-plugins"),
 	}
 }
 

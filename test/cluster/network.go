@@ -10,6 +10,9 @@ import (
 	"github.com/tierwall/tierwall/test/cluster/internal/netlab"
 )
 
+// controlPlane is the role of the namespace with etcd and the API server.
+const controlPlane = "control-plane"
+
 // switchBridge is the bridge in the switch namespace that nodes are plugged in.
 const switchBridge = "nodes"
 
@@ -27,18 +30,11 @@ func (c *Cluster) createNetwork() error {
 	if err := c.createSwitch(); err != nil {
 		return err
 	}
-	members := []struct {
-		role string
-		addr func(family) netip.Addr
-	}{{"control-plane", family.controlPlaneAddr}}
-	for node := 1; node <= c.state.Config.Nodes; node++ {
-		members = append(members, struct {
-			role string
-			addr func(family) netip.Addr
-		}{nodeName(node), func(f family) netip.Addr { return f.nodeAddr(node) }})
+	if err := c.createMember(controlPlane, family.controlPlaneAddr); err != nil {
+		return err
 	}
-	for _, m := range members {
-		if err := c.createMember(m.role, m.addr); err != nil {
+	for node := 1; node <= c.state.Config.Nodes; node++ {
+		if err := c.createMember(nodeName(node), func(f family) netip.Addr { return f.nodeAddr(node) }); err != nil {
 			return err
 		}
 	}
@@ -111,7 +107,7 @@ func (c *Cluster) routePodsOf(node int, f family) error {
 		return err
 	}
 	route.Link = "eth0"
-	roles := []string{"control-plane"}
+	roles := []string{controlPlane}
 	for other := 1; other <= c.state.Config.Nodes; other++ {
 		if other != node {
 			roles = append(roles, nodeName(other))

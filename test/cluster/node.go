@@ -160,7 +160,7 @@ func (c *Cluster) startNode(ctx context.Context, node int, keys *keys) error {
 
 func (c *Cluster) kubeletCommand(node int, keys *keys) ([]string, error) {
 	name := nodeName(node)
-	addresses := make([]netip.Addr, 0, len(c.families))
+	var addresses []netip.Addr
 	for _, f := range c.families {
 		addresses = append(addresses, f.nodeAddr(node))
 	}

@@ -19,17 +19,6 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Version is the release of a module that the test cluster pins, such as
-// "v1.36.3" of "k8s.io/kubernetes". The directory is the one beside this file
-// whose go.mod requires it.
-func Version(ctx context.Context, directory, module string) (string, error) {
-	source, err := sourceDir(ctx)
-	if err != nil {
-		return "", err
-	}
-	return requiredVersion(filepath.Join(source, directory, "go.mod"), module)
-}
-
 // buildEnv makes static binaries that run in an image without a C library, and
 // keeps the Go workspace and flags of the user out of it.
 func buildEnv() []string {
@@ -94,7 +83,12 @@ func versionKey(ctx context.Context, source string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask for the Go version: %w", withStderr(err))
 	}
-	fmt.Fprintf(sum, "%s%s\n", out, buildEnv())
+	kubernetes := filepath.Join(source, "kubernetes")
+	flags, err := linkerFlags(kubernetes)
+	if err != nil {
+		return "", err
+	}
+	sum.Write(fmt.Appendf(nil, "%s%s%s\n", out, buildEnv(), flags))
 	err = filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Dir(path) == source {
 			return err
@@ -104,11 +98,11 @@ func versionKey(ctx context.Context, source string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("hash the modules of the binaries: %w", err)
 	}
-	kubernetes, err := requiredVersion(filepath.Join(source, "kubernetes", "go.mod"), kubernetesModule)
+	release, err := requiredVersion(filepath.Join(kubernetes, "go.mod"), kubernetesModule)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s-%x", kubernetes, sum.Sum(nil)[:6]), nil
+	return fmt.Sprintf("%s-%x", release, sum.Sum(nil)[:6]), nil
 }
 
 func addFile(sum hash.Hash, source, path string) error {
@@ -120,7 +114,7 @@ func addFile(sum hash.Hash, source, path string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(sum, "%s %d\n", relative, len(content))
+	sum.Write(fmt.Appendf(nil, "%s %d\n", relative, len(content)))
 	sum.Write(content)
 	return nil
 }

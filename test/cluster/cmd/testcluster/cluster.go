@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -104,9 +105,7 @@ func newExecCommand(name *string) *cobra.Command {
 				return err
 			}
 			stdout, stderr, err := c.Exec(cmd.Context(), namespace, args[0], container, args[1:]...)
-			fmt.Fprint(cmd.ErrOrStderr(), stderr)
-			fmt.Fprint(cmd.OutOrStdout(), stdout)
-			return err
+			return errors.Join(err, printOutput(cmd, stdout, stderr))
 		},
 	}
 	cmd.Flags().StringVarP(&namespace, "namespace", "n", "default", "namespace of the pod")

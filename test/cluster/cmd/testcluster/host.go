@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -60,9 +61,7 @@ func newHostRunCommand(name *string) *cobra.Command {
 				return err
 			}
 			stdout, stderr, err := host.Run(cmd.Context(), args[1:]...)
-			fmt.Fprint(cmd.ErrOrStderr(), stderr)
-			fmt.Fprint(cmd.OutOrStdout(), stdout)
-			return err
+			return errors.Join(err, printOutput(cmd, stdout, stderr))
 		},
 	}
 }

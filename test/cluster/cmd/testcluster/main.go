@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -16,12 +17,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := newCommand().ExecuteContext(ctx); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "testcluster:", err)
 		os.Exit(1)
 	}
+}
+
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return newCommand().ExecuteContext(ctx)
 }
 
 func newCommand() *cobra.Command {
@@ -47,4 +52,11 @@ func newCommand() *cobra.Command {
 // printProgress writes the steps of a command beside its result.
 func printProgress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}
+
+// printOutput passes on what a command elsewhere wrote.
+func printOutput(cmd *cobra.Command, stdout, stderr string) error {
+	_, errStdout := fmt.Fprint(cmd.OutOrStdout(), stdout)
+	_, errStderr := fmt.Fprint(cmd.ErrOrStderr(), stderr)
+	return errors.Join(errStdout, errStderr)
 }

@@ -61,29 +61,18 @@ func Enter(pid int, fn func() error) error {
 }
 
 func join(pid int) error {
-	// All files first: /proc of another mount namespace may not be ours.
-	kinds := []struct {
-		name string
-		flag int
-	}{{"net", unix.CLONE_NEWNET}, {"uts", unix.CLONE_NEWUTS}, {"mnt", unix.CLONE_NEWNS}}
-	files := make([]*os.File, 0, len(kinds))
-	for _, kind := range kinds {
-		file, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, kind.name))
-		if err != nil {
-			return fmt.Errorf("open namespace of process %d: %w", pid, err)
-		}
-		defer file.Close() //nolint:errcheck // Only read from.
-		files = append(files, file)
+	process, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("find process %d: %w", pid, err)
 	}
+	defer unix.Close(process) //nolint:errcheck // Only a reference.
 	// A mount namespace can be entered only by a thread that shares its working
 	// directory with no other.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("detach thread's working directory: %w", err)
 	}
-	for i, kind := range kinds {
-		if err := unix.Setns(int(files[i].Fd()), kind.flag); err != nil {
-			return fmt.Errorf("enter %s namespace of process %d: %w", kind.name, pid, err)
-		}
+	if err := unix.Setns(process, unix.CLONE_NEWNET|unix.CLONE_NEWUTS|unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("enter namespaces of process %d: %w", pid, err)
 	}
 	return nil
 }

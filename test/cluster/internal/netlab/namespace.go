@@ -76,7 +76,7 @@ func (n Namespace) Do(fn func() error) error {
 func (n Namespace) Sysctl(values map[string]string) error {
 	return n.Do(func() error {
 		for key, value := range values {
-			file := filepath.Join("/proc/sys/net", key)
+			file := "/proc/sys/net/" + key
 			if err := os.WriteFile(file, []byte(value), 0o644); err != nil {
 				return fmt.Errorf("namespace %s: set %s=%s: %w", n.name, key, value, err)
 			}
