@@ -7,8 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 
+	"github.com/go-logr/logr"
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/net/bpf"
@@ -18,8 +18,10 @@ import (
 // monitor tells when somebody else changes the table.
 type monitor struct {
 	conn    *netlink.Conn
+	logger  logr.Logger
 	changed chan<- struct{}
-	done    chan struct{}
+	// closing is closed to end run, which then closes done.
+	closing, done chan struct{}
 }
 
 // newMonitor starts a monitor that reports to changed, without blocking, until
@@ -32,7 +34,7 @@ func newMonitor(cfg Config, changed chan<- struct{}) (*monitor, error) {
 	if err := conn.JoinGroup(unix.NFNLGRP_NFTABLES); err != nil {
 		return nil, errors.Join(fmt.Errorf("join group of nf_tables changes: %w", err), conn.Close())
 	}
-	m := &monitor{conn: conn, changed: changed, done: make(chan struct{})}
+	m := &monitor{conn: conn, logger: cfg.Logger, changed: changed, closing: make(chan struct{}), done: make(chan struct{})}
 	go m.run()
 	return m, nil
 }
@@ -63,16 +65,28 @@ func (m *monitor) run() {
 	defer close(m.done)
 	for {
 		messages, err := m.conn.Receive()
-		switch {
-		case errors.Is(err, os.ErrClosed):
+		if err != nil && !m.survives(err) {
 			return
-		case err != nil:
-			// Most likely messages were lost, and any of them may have been ours.
-			m.report()
-		case anyConcernsTable(messages):
+		}
+		if err != nil || anyConcernsTable(messages) {
 			m.report()
 		}
 	}
+}
+
+// survives reports whether the monitor goes on after an error: after lost
+// messages, any of which may have been about our table.
+func (m *monitor) survives(err error) bool {
+	select {
+	case <-m.closing:
+		return false
+	default:
+	}
+	if errors.Is(err, unix.ENOBUFS) {
+		return true
+	}
+	m.logger.Error(err, "Watching for changes of the nftables table by others has ended; restart the agent")
+	return false
 }
 
 func (m *monitor) report() {
@@ -83,6 +97,7 @@ func (m *monitor) report() {
 }
 
 func (m *monitor) close() error {
+	close(m.closing)
 	err := m.conn.Close()
 	<-m.done
 	return err
