@@ -94,6 +94,12 @@ images: build ## Write the container images of the agent and the manager as arch
 	  $(TESTCLUSTER) image --name "tierwall/$$name:dev" --file "/$$name=bin/$$name" --entrypoint "/$$name" --out "$(ARTIFACTS)/$$name.tar"; \
 	done
 
+# The image that is in every test pod, to measure connections from there.
+.PHONY: probe
+probe: | $(ARTIFACTS)
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(ARTIFACTS)/probe ./test/story/cmd/probe
+	$(TESTCLUSTER) image --name tierwall/probe:dev --file /probe=$(ARTIFACTS)/probe --entrypoint /probe --out $(ARTIFACTS)/probe.tar
+
 .PHONY: clean
 clean: ## Remove what was built; the cache of test cluster binaries stays.
 	rm -rf bin $(ARTIFACTS)
@@ -125,14 +131,14 @@ test-envtest: | $(ARTIFACTS) ## Run the tests against a real API server.
 	$(call GO_TEST,test-envtest) $(envtest_packages)
 
 .PHONY: e2e
-e2e: debs images | $(ARTIFACTS) ## Run the end-to-end tests on a real two-node cluster. Needs root.
-	$(call GO_TEST,e2e) -count=1 -timeout 40m ./test/e2e/...
+e2e: debs images probe ## Run the end-to-end tests on a real two-node cluster. Needs root.
+	TIERWALL_ARTIFACTS=$(abspath $(ARTIFACTS)) $(call GO_TEST,e2e) -tags e2e -count=1 -timeout 40m ./test/e2e/...
 
 ##@ Demo
 
 .PHONY: demo
-demo: debs images ## Start a two-node Kubernetes with Tierwall and show what the samples do. Needs root.
-	go run ./test/demo up
+demo: debs images probe ## Start a two-node Kubernetes with Tierwall and show what the samples do. Needs root.
+	go run ./test/demo up --artifacts=$(ARTIFACTS)
 
 .PHONY: demo-down
 demo-down: ## Remove everything that the demo made.

@@ -1,0 +1,102 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command probe makes connections and tells, as JSON, what came of them. It is
+// in the image of the test pods.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tierwall/tierwall/test/story/prober"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := newCommand().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+func newCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "probe",
+		Short:         "Make connections and tell what came of them",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newConnectCommand(), newRepeatCommand(), newConverseCommand(), newWaitCommand())
+	return root
+}
+
+func newConnectCommand() *cobra.Command {
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "connect TARGET...",
+		Short: "Connect once to each tcp://, udp:// or dns://HOST:PORT",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, targets []string) error {
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(prober.Connect(cmd.Context(), timeout, targets))
+		},
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Second, "patience for each connection")
+	return cmd
+}
+
+func newRepeatCommand() *cobra.Command {
+	var timeout, interval, duration time.Duration
+	cmd := &cobra.Command{
+		Use:   "repeat TARGET...",
+		Short: "Connect to each target again and again",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, targets []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), duration)
+			defer cancel()
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(prober.Repeat(ctx, interval, timeout, targets))
+		},
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Second, "patience for each connection")
+	cmd.Flags().DurationVar(&interval, "interval", 50*time.Millisecond, "time between connections")
+	cmd.Flags().DurationVar(&duration, "for", 10*time.Second, "how long to go on")
+	return cmd
+}
+
+func newConverseCommand() *cobra.Command {
+	var timeout, interval, duration time.Duration
+	cmd := &cobra.Command{
+		Use:   "converse HOST:PORT",
+		Short: "Send HTTP requests on one connection",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), duration)
+			defer cancel()
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(prober.Converse(ctx, interval, timeout, args[0]))
+		},
+	}
+	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "patience for each request")
+	cmd.Flags().DurationVar(&interval, "interval", 100*time.Millisecond, "time between requests")
+	cmd.Flags().DurationVar(&duration, "for", 10*time.Second, "how long to go on")
+	return cmd
+}
+
+func newWaitCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "wait",
+		Short: "Do nothing until a signal, so that a container stays",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			<-cmd.Context().Done()
+			return nil
+		},
+	}
+}

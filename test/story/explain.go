@@ -1,0 +1,102 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package story
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Explanation is what the kernel counted while some pairs were measured again.
+type Explanation struct {
+	Pairs []Pair
+	// Cells are what was measured meanwhile.
+	Cells Cells
+	// Counts has the rules that decided about the pairs: about each of them if
+	// there is one rule only.
+	Counts []Count
+}
+
+// Count is a rule's counter before and after.
+type Count struct {
+	Chain
+	Before, After uint64
+}
+
+// Explain finds the rules that decide about pairs: it measures them again and
+// looks which counters move. Where several rules count, it goes on with half of
+// the pairs, down to a single one.
+func (s *Story) Explain(ctx context.Context, pairs []Pair) ([]Explanation, error) {
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	// Pairs of one destination are most likely decided by the same rule.
+	pairs = slices.SortedStableFunc(slices.Values(pairs), func(a, b Pair) int {
+		return strings.Compare(a.Destination, b.Destination)
+	})
+	e, err := s.explainTogether(ctx, pairs)
+	if err != nil {
+		return nil, err
+	}
+	if len(pairs) == 1 || e.chains() <= 1 {
+		return []Explanation{e}, e.check()
+	}
+	first, err := s.Explain(ctx, pairs[:len(pairs)/2])
+	if err != nil {
+		return nil, err
+	}
+	second, err := s.Explain(ctx, pairs[len(pairs)/2:])
+	return append(first, second...), err
+}
+
+func (s *Story) explainTogether(ctx context.Context, pairs []Pair) (Explanation, error) {
+	before, err := s.Counters()
+	if err != nil {
+		return Explanation{}, err
+	}
+	cells, err := s.Measure(ctx, pairs)
+	if err != nil {
+		return Explanation{}, err
+	}
+	after, err := s.Counters()
+	if err != nil {
+		return Explanation{}, err
+	}
+	e := Explanation{Pairs: pairs, Cells: cells}
+	for _, chain := range slices.SortedFunc(maps.Keys(after), compareChains) {
+		if after[chain] != before[chain] {
+			e.Counts = append(e.Counts, Count{Chain: chain, Before: before[chain], After: after[chain]})
+		}
+	}
+	return e, nil
+}
+
+func compareChains(a, b Chain) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Node, b.Node))
+}
+
+// chains counts the rules, whatever the node.
+func (e Explanation) chains() int {
+	names := map[string]bool{}
+	for _, c := range e.Counts {
+		names[c.Name] = true
+	}
+	return len(names)
+}
+
+// check fails unless each connection was counted.
+func (e Explanation) check() error {
+	var counted uint64
+	for _, c := range e.Counts {
+		counted += c.After - c.Before
+	}
+	if connections := uint64(len(e.Pairs) * families); counted < connections {
+		return fmt.Errorf("%d connections of %v were made, and the kernel's rules counted %d packets", connections, e.Pairs, counted)
+	}
+	return nil
+}
