@@ -124,7 +124,7 @@ func (a *Agent) Start(ctx context.Context) error {
 }
 
 func (a *Agent) run(ctx context.Context) error {
-	if err := a.preflight(ctx); err != nil {
+	if err := preflight(ctx, a.client, a.manager.GetLogger()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)

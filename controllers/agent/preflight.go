@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,11 +21,11 @@ const installationGrace = 10 * time.Second
 
 // preflight waits until the API server answers, and fails with the remedy if
 // Tierwall's own policies cannot be read.
-func (a *Agent) preflight(ctx context.Context) error {
+func preflight(ctx context.Context, reader client.Reader, log logr.Logger) error {
 	deadline := time.Now().Add(installationGrace)
 	told := false
 	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
-		err := a.client.List(ctx, &v1alpha1.ClusterNetworkPolicyList{}, client.Limit(1))
+		err := reader.List(ctx, &v1alpha1.ClusterNetworkPolicyList{}, client.Limit(1))
 		if err == nil {
 			return true, nil
 		}
@@ -32,7 +33,7 @@ func (a *Agent) preflight(ctx context.Context) error {
 			return false, explain(sourceTierwall, err)
 		}
 		if !told && ctx.Err() == nil {
-			a.manager.GetLogger().Info("Waiting for the API server to serve Tierwall's policies", "error", err.Error())
+			log.Info("Waiting for the API server to serve Tierwall's policies", "error", err.Error())
 			told = true
 		}
 		return false, nil
