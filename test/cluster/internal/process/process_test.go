@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tierwall/tierwall/internal/netnstest"
 	"github.com/tierwall/tierwall/test/cluster/internal/process"
 	"github.com/tierwall/tierwall/test/cluster/internal/thread"
 )
@@ -66,12 +67,7 @@ func TestFailureShowsTheLog(t *testing.T) {
 
 func newGroup(t *testing.T) process.Group {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: makes control groups")
-	}
-	if err := process.Available(); err != nil {
-		t.Skip(err)
-	}
+	netnstest.Require(t)
 	group := process.NewGroup(fmt.Sprintf("tierwalltest-%d-%d", os.Getpid(), time.Now().UnixNano()))
 	t.Cleanup(func() { remove(t, group) })
 	return group.Child("inner")
