@@ -14,13 +14,13 @@ OUT ?= .
 TOOL := go tool -modfile=hack/tools/go.mod
 TESTCLUSTER := go run ./test/cluster/cmd/testcluster
 
-# Packages whose tests need a running test cluster; they have targets of their own.
+# Packages whose tests need a running test cluster; they have targets of their
+# own, as have tests with the build tag e2e.
 CLUSTER_TESTS := /test/(e2e|conformance)(/|$$)
-packages = $$(go list ./... | grep -vE '$(CLUSTER_TESTS)')
-# Packages whose tests need an API server are those that import envtest.
-envtest_packages = $$(go list -f '{{range .TestImports}}{{if eq . "sigs.k8s.io/controller-runtime/pkg/envtest"}}{{$$.ImportPath}}{{end}}{{end}}{{range .XTestImports}}{{if eq . "sigs.k8s.io/controller-runtime/pkg/envtest"}}{{$$.ImportPath}}{{end}}{{end}}' ./... | grep -vE '$(CLUSTER_TESTS)')
-# The packages of the others.
-unit_packages = $$(comm -23 <(echo "$(packages)" | tr ' ' '\n' | sort) <(echo "$(envtest_packages)" | tr ' ' '\n' | sort))
+list = go list ./... | grep -vE '$(CLUSTER_TESTS)'
+# Those whose tests need an API server: their test programs contain envtest.
+list_envtest = go list -test -f '{{$$p := .}}{{range .Deps}}{{if eq . "sigs.k8s.io/controller-runtime/pkg/envtest"}}{{$$p.ImportPath}}{{end}}{{end}}' ./... | sed -n 's/[.]test$$//p' | grep -vE '$(CLUSTER_TESTS)'
+list_unit = $(list) | grep -vxF -f <($(list_envtest))
 
 # Two packages at a time: the machines the project is tested on have two cores.
 GO_TEST = $(TOOL) gotestsum --format pkgname --jsonfile $(ARTIFACTS)/$(1).json -- -p 2
@@ -53,7 +53,7 @@ lint: ## Run the linters of .golangci.yml.
 
 .PHONY: verify
 verify: verify-generated verify-manifests verify-modules verify-text lint ## Check that everything generated is up to date, formatted, vetted and tidy.
-	go vet ./...
+	go vet -tags e2e ./...
 
 .PHONY: verify-generated
 verify-generated:
@@ -119,16 +119,16 @@ $(ARTIFACTS):
 test: export TIERWALL_REQUIRE_KERNEL = 1
 test: debs | $(ARTIFACTS) ## Run all tests but those on a whole cluster: unit, API server and kernel tests. Needs root.
 	export KUBEBUILDER_ASSETS=$${KUBEBUILDER_ASSETS:-$$($(TESTCLUSTER) binaries kube-apiserver etcd kubectl)}; \
-	$(call GO_TEST,test) $(packages)
+	$(call GO_TEST,test) $$($(list))
 
 .PHONY: test-unit
 test-unit: | $(ARTIFACTS) ## Run the tests that need no API server; kernel tests run if root.
-	$(call GO_TEST,test-unit) $(unit_packages)
+	$(call GO_TEST,test-unit) $$($(list_unit))
 
 .PHONY: test-envtest
 test-envtest: | $(ARTIFACTS) ## Run the tests against a real API server.
 	export KUBEBUILDER_ASSETS=$${KUBEBUILDER_ASSETS:-$$($(TESTCLUSTER) binaries kube-apiserver etcd kubectl)}; \
-	$(call GO_TEST,test-envtest) $(envtest_packages)
+	$(call GO_TEST,test-envtest) $$($(list_envtest))
 
 .PHONY: e2e
 e2e: debs images probe ## Run the end-to-end tests on a real two-node cluster. Needs root.
