@@ -39,8 +39,9 @@ if [[ ! -e $policy ]]; then
 fi
 
 install=(apt-get install --yes --quiet=2 --no-install-recommends "${missing[@]}")
-# A fresh machine has no package lists, and a stale list names files that are gone.
-if ! "${install[@]}"; then
+# A fresh machine has no package lists, and a stale list names files that are
+# gone: what the first try says is of no interest.
+if ! "${install[@]}" 2>/dev/null; then
   apt-get update --quiet=2
   "${install[@]}"
 fi

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -127,8 +128,8 @@ func (c *Cluster) abandon(cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()
 	name := c.state.Config.Name
-	err := fmt.Errorf("start cluster %s: %w\nlog files are in %s", name, cause, c.path("logs"))
-	return errors.Join(err, removeRunning(ctx, name))
+	err := fmt.Errorf("start cluster %s: %w\nlog files are in %s", name, cause, c.path(logsDir))
+	return errors.Join(err, removeAll(ctx, name, logsDir))
 }
 
 // Attach finds a cluster that was started by this or another program. The
@@ -195,8 +196,9 @@ func removeRunning(ctx context.Context, name string) error {
 	return netlab.Delete(namespacePrefix(name))
 }
 
-// removeAll leaves the cluster's directory, which is locked, empty.
-func removeAll(ctx context.Context, name string) error {
+// removeAll leaves nothing but the cluster's directory, which is locked, with
+// what is to be kept there.
+func removeAll(ctx context.Context, name string, keep ...string) error {
 	if err := removeRunning(ctx, name); err != nil {
 		return fmt.Errorf("clean up cluster %s: %w", name, err)
 	}
@@ -205,6 +207,9 @@ func removeAll(ctx context.Context, name string) error {
 		return fmt.Errorf("clean up cluster %s: %w", name, err)
 	}
 	for _, e := range entries {
+		if slices.Contains(keep, e.Name()) {
+			continue
+		}
 		if err := os.RemoveAll(filepath.Join(stateDir(name), e.Name())); err != nil {
 			return fmt.Errorf("clean up cluster %s: %w", name, err)
 		}

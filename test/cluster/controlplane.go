@@ -60,7 +60,7 @@ func (c *Cluster) startControlProcess(name string, flags []string, files ...*os.
 	return process.Start(process.Config{
 		Name:    name,
 		Command: append([]string{c.Binary(name)}, flags...),
-		LogFile: c.path("logs", name+".log"),
+		LogFile: c.path(logsDir, name+".log"),
 		Group:   controlGroup(c.Name()).Child(controlPlane),
 		Within:  c.namespace(controlPlane).Do,
 		Files:   files,

@@ -129,6 +129,9 @@ func (h *Host) gatewayAddresses() []netip.Prefix {
 
 func (h *Host) role() string { return "host-" + h.cfg.Name }
 
+// group is the control group of the host's processes.
+func (h *Host) group() process.Group { return controlGroup(h.cluster.Name()).Child(h.role()) }
+
 // Name is the host's name.
 func (h *Host) Name() string { return h.cfg.Name }
 
@@ -149,7 +152,7 @@ func (h *Host) Run(ctx context.Context, command ...string) (stdout, stderr strin
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	if err := h.Do(cmd.Start); err != nil {
+	if err := h.Do(func() error { return h.group().Start(cmd) }); err != nil {
 		return "", "", fmt.Errorf("host %s: run %v: %w", h.cfg.Name, command, err)
 	}
 	if err := cmd.Wait(); err != nil {
@@ -174,8 +177,8 @@ func (h *Host) Start(name string, command ...string) (*Process, error) {
 	p, err := process.Start(process.Config{
 		Name:    name,
 		Command: append([]string{path}, command[1:]...),
-		LogFile: h.cluster.path("logs", h.role()+"-"+name+".log"),
-		Group:   controlGroup(h.cluster.Name()).Child(h.role()),
+		LogFile: h.cluster.path(logsDir, h.role()+"-"+name+".log"),
+		Group:   h.group(),
 		Within:  h.Do,
 	})
 	if err != nil {

@@ -216,7 +216,7 @@ func (c *Cluster) startNodeProcess(node string, command []string, within func(fu
 	return process.Start(process.Config{
 		Name:    name,
 		Command: append([]string{path}, command[1:]...),
-		LogFile: c.path("logs", name+".log"),
+		LogFile: c.path(logsDir, name+".log"),
 		Group:   controlGroup(c.Name()).Child(node).Child("system"),
 		Within:  within,
 	})

@@ -26,7 +26,7 @@ func Preflight() error {
 	if os.Geteuid() != 0 {
 		errs = append(errs, errors.New("a test cluster needs root: network namespaces, mounts and control groups (run it as root)"))
 	}
-	for _, program := range []string{"containerd", "containerd-shim-runc-v2", "ctr", "runc", "nft", "conntrack", "ip"} {
+	for _, program := range []string{"containerd", "containerd-shim-runc-v2", "ctr", "runc", "nft"} {
 		if _, err := exec.LookPath(program); err != nil {
 			errs = append(errs, fmt.Errorf("program %s is not installed: %s", program, installRemedy))
 		}

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stateRoot holds a directory for each cluster. It is the same for every user
-// and environment, so that what a crashed run left is always found, on a real
-// disk, and visible inside the nodes.
-const stateRoot = "/var/tmp/tierwall-testcluster"
+// stateRoot holds a directory for each cluster. It is the same in every
+// environment, so that what a crashed run left is always found; on a real disk;
+// visible inside the nodes; and in a place where only root can make it.
+const stateRoot = "/var/cache/tierwall-testcluster"
 
 // state is what Attach needs of a running cluster.
 type state struct {
@@ -29,6 +29,9 @@ type state struct {
 	Containerds map[string]int `json:"containerds"`
 	Hosts       []HostConfig   `json:"hosts,omitempty"`
 }
+
+// logsDir is the directory of log files in that of a cluster.
+const logsDir = "logs"
 
 func stateDir(name string) string { return filepath.Join(stateRoot, name) }
 

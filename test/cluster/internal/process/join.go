@@ -11,14 +11,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// start starts a command as a member of the group from its first instruction
+// Start starts a command as a member of the group from its first instruction
 // on: it has no time to start children outside. The calling thread must be
 // locked to its goroutine.
-func (g Group) start(cmd *exec.Cmd) error {
+func (g Group) Start(cmd *exec.Cmd) error {
 	root, err := tracking()
 	if err != nil {
 		return err
@@ -39,6 +40,9 @@ func startUnified(cmd *exec.Cmd, dir string) error {
 		return fmt.Errorf("open control group: %w", err)
 	}
 	defer group.Close() //nolint:errcheck // Only read from.
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
 	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
 	return cmd.Start()
 }

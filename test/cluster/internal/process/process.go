@@ -56,7 +56,7 @@ func Start(cfg Config) (*Process, error) {
 	cmd.Env, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = environment(), log, log, cfg.Files
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cfg.Within(func() error { return cfg.Group.start(cmd) }); err != nil {
+	if err := cfg.Within(func() error { return cfg.Group.Start(cmd) }); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cfg.Name, err)
 	}
 	p := &Process{cfg: cfg, cmd: cmd, exited: make(chan struct{})}
