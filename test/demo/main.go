@@ -60,7 +60,11 @@ func newDownCommand() *cobra.Command {
 		Short: "Remove everything that the demo made",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cluster.Cleanup(cmd.Context(), clusterName)
+			if err := cluster.Cleanup(cmd.Context(), clusterName); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "The demo's cluster and all that belongs to it are gone.")
+			return nil
 		},
 	}
 }

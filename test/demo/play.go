@@ -28,8 +28,9 @@ const howToPlay = `The cluster stays up. To look around, paste:
   # What the kernel of a node has, with a counter for each rule:
   nsenter --net={{.Netns}} nft list table inet tierwall
 
-  # The agent's metrics, from the node itself:
-  nsenter --net={{.Netns}} curl -s localhost:9810/metrics | grep tierwall_rule_packets_total
+  # An agent's metrics:
+  agent=$(kubectl -n tierwall-system get pods -l app.kubernetes.io/component=agent -o jsonpath='{.items[0].metadata.name}')
+  kubectl get --raw "/api/v1/namespaces/tierwall-system/pods/$agent:9810/proxy/metrics" | grep tierwall_rule_packets_total
 
   # Break a policy, and read what its status says:
   kubectl patch tcnp cloud-metadata --type=merge -p '{"spec":{"priority":10}}'

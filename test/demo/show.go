@@ -39,6 +39,7 @@ func (s *show) heading(format string, args ...any) {
 }
 
 func (s *show) run(ctx context.Context) error {
+	start := time.Now()
 	before, err := story.Before()
 	if err != nil {
 		return err
@@ -59,7 +60,11 @@ func (s *show) run(ctx context.Context) error {
 			return err
 		}
 	}
-	s.heading("Every cell was as expected, after each of %d samples", len(steps))
+	s.heading("What the status of the policies says")
+	if err := s.story.Accepted(ctx); err != nil {
+		return err
+	}
+	s.heading("Every cell was as expected after each of the %d samples (%s since the start)", len(steps), time.Since(start).Round(time.Second))
 	return s.sayHowToPlay(c)
 }
 
@@ -90,6 +95,7 @@ func (s *show) showStep(ctx context.Context, step story.Step) error {
 	if err := s.story.Apply(ctx, step); err != nil {
 		return err
 	}
+	s.printf("")
 	if err := s.measure(ctx, step.Name, step.Expected); err != nil {
 		return err
 	}
@@ -102,14 +108,14 @@ func (s *show) measure(ctx context.Context, name string, want *story.Matrix) err
 	if err != nil {
 		return err
 	}
-	s.printf("\n%s\n", want.Note)
+	s.printf("%s\n", want.Note)
 	s.printf("%s", want.Show(cells, func(pair story.Pair, text string) string {
 		return s.style.cell(cells[pair], s.last != nil && cells[pair] != s.last[pair], text)
 	}))
 	s.last = cells
 	wrong := want.Differing(cells)
 	if len(wrong) == 0 {
-		s.printf("All %d cells are as expected, each with IPv4 and IPv6; * marks what changed.", len(want.Cells))
+		s.printf("\nAll %d cells are as expected, each with IPv4 and IPv6. A * marks what changed.", len(want.Cells))
 		return nil
 	}
 	for _, pair := range wrong {

@@ -29,29 +29,42 @@ type Count struct {
 }
 
 // Explain finds the rules that decide about pairs: it measures them again and
-// looks which counters move. Where several rules count, it goes on with half of
-// the pairs, down to a single one.
+// looks which counters move. Where several rules count, it goes on with the pairs
+// of each destination, and then with each pair.
 func (s *Story) Explain(ctx context.Context, pairs []Pair) ([]Explanation, error) {
-	if len(pairs) == 0 {
-		return nil, nil
-	}
-	// Pairs of one destination are most likely decided by the same rule.
-	pairs = slices.SortedStableFunc(slices.Values(pairs), func(a, b Pair) int {
-		return strings.Compare(a.Destination, b.Destination)
-	})
 	e, err := s.explainTogether(ctx, pairs)
 	if err != nil {
 		return nil, err
 	}
-	if len(pairs) == 1 || e.chains() <= 1 {
+	if len(pairs) <= 1 || e.chains() <= 1 {
 		return []Explanation{e}, e.check()
 	}
-	first, err := s.Explain(ctx, pairs[:len(pairs)/2])
-	if err != nil {
-		return nil, err
+	var explanations []Explanation
+	for _, part := range split(pairs) {
+		found, err := s.Explain(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		explanations = append(explanations, found...)
 	}
-	second, err := s.Explain(ctx, pairs[len(pairs)/2:])
-	return append(first, second...), err
+	return explanations, nil
+}
+
+// split divides pairs by destination, or those of one destination singly.
+func split(pairs []Pair) [][]Pair {
+	// The sort is stable: the sources stay in their order.
+	sorted := slices.SortedStableFunc(slices.Values(pairs), func(a, b Pair) int {
+		return strings.Compare(a.Destination, b.Destination)
+	})
+	oneDestination := sorted[0].Destination == sorted[len(sorted)-1].Destination
+	var parts [][]Pair
+	for i, pair := range sorted {
+		if i == 0 || oneDestination || pair.Destination != sorted[i-1].Destination {
+			parts = append(parts, nil)
+		}
+		parts[len(parts)-1] = append(parts[len(parts)-1], pair)
+	}
+	return parts
 }
 
 func (s *Story) explainTogether(ctx context.Context, pairs []Pair) (Explanation, error) {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
@@ -37,10 +38,13 @@ func (c Config) path(elements ...string) string {
 	return filepath.Join(append([]string{c.Repository}, elements...)...)
 }
 
-// kubectl shows a command that a user could give, and runs it.
+// kubectl runs a command that a user could give, and shows it and its output.
 func (c Config) kubectl(ctx context.Context, args ...string) error {
 	c.Progress("$ kubectl %s", join(args))
-	_, err := c.Cluster.Kubectl(ctx, args...)
+	out, err := c.Cluster.Kubectl(ctx, args...)
+	if out = strings.TrimSpace(out); out != "" {
+		c.Progress("%s", out)
+	}
 	return err
 }
 
@@ -172,4 +176,13 @@ func (s *Story) Apply(ctx context.Context, step Step) error {
 		}
 	}
 	return nil
+}
+
+// Accepted shows what the status of the ClusterNetworkPolicies says, and fails
+// unless it says of each that it is enforced as it is written.
+func (s *Story) Accepted(ctx context.Context) error {
+	if err := s.cfg.kubectl(ctx, "wait", "--for=condition=Accepted", "--timeout=30s", "tcnp", "--all"); err != nil {
+		return err
+	}
+	return s.cfg.kubectl(ctx, "get", "tcnp")
 }
