@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	npav1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
 	"github.com/tierwall/tierwall/api/v1alpha1"
@@ -34,9 +34,12 @@ func TestAgent(t *testing.T) {
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(patience)
 	klog.SetLogger(GinkgoLogr)
+	log.SetLogger(GinkgoLogr)
 	server := &testapi.Server{}
-	BeforeSuite(func() { Expect(server.Start()).To(Succeed()) })
-	AfterSuite(func() { Expect(server.Stop()).To(Succeed()) })
+	BeforeSuite(func() {
+		Expect(server.Start()).To(Succeed())
+		DeferCleanup(server.Stop)
+	})
 	describeInputs(server)
 	describeUpstream(server)
 	describeKernel(server)
@@ -214,13 +217,15 @@ func describeUpstream(server *testapi.Server) {
 // patience is how long a spec waits for what it expects: the machine may be busy.
 const patience = 30 * time.Second
 
-// start runs an agent until the spec ends or the returned function is called.
+// start runs an agent, as its service account, until the spec ends or the returned function is called.
 func start(server *testapi.Server, k kernel) (stop func()) {
 	GinkgoHelper()
+	config, err := server.As("tierwall-agent")
+	Expect(err).NotTo(HaveOccurred())
 	a, err := New(Config{
-		REST: server.Config, NodeName: nodeName, Kernel: k,
+		REST: config, NodeName: nodeName, Kernel: k,
 		MetricsBindAddress: "0", HealthProbeBindAddress: "0",
-		Registry: prometheus.NewRegistry(), Logger: logr.Logger(GinkgoLogr),
+		Registry: prometheus.NewRegistry(), Logger: GinkgoLogr,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())

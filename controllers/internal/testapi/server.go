@@ -6,12 +6,15 @@
 package testapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,7 +22,9 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -47,11 +52,8 @@ func RequireAssets(t *testing.T) {
 
 // Start starts the server.
 func (s *Server) Start() error {
-	crd, err := crdPath("bases")
-	if err != nil {
-		return err
-	}
-	s.env = envtest.Environment{CRDDirectoryPaths: []string{crd}, ErrorIfCRDPathMissing: true}
+	s.env = envtest.Environment{CRDDirectoryPaths: []string{filepath.Join(config(), "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	var err error
 	if s.Config, err = s.env.Start(); err != nil {
 		return fmt.Errorf("starting the API server: %w", err)
 	}
@@ -63,7 +65,67 @@ func (s *Server) Start() error {
 	if s.Client, err = client.New(s.Config, client.Options{Scheme: scheme}); err != nil {
 		return fmt.Errorf("creating a client: %w", err)
 	}
+	return s.installRBAC()
+}
+
+// installRBAC creates what config/rbac holds.
+func (s *Server) installRBAC() error {
+	files, err := filepath.Glob(filepath.Join(config(), "rbac", "*.yaml"))
+	if err != nil {
+		return err
+	}
+	var objects []client.Object
+	for _, name := range files {
+		more, err := readObjects(name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		objects = append(objects, more...)
+	}
+	// Namespaces come before what is in them.
+	slices.SortStableFunc(objects, func(a, b client.Object) int { return cmp.Compare(a.GetNamespace(), b.GetNamespace()) })
+	for _, o := range objects {
+		if err := s.Client.Create(context.Background(), o); err != nil {
+			return fmt.Errorf("creating %s: %w", o.GetName(), err)
+		}
+	}
 	return nil
+}
+
+// readObjects reads the Kubernetes objects of a file; a Kustomization is none.
+func readObjects(name string) ([]client.Object, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	var objects []client.Object
+	for decoder := yaml.NewYAMLOrJSONDecoder(file, 4096); ; {
+		o := &unstructured.Unstructured{}
+		err := decoder.Decode(o)
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if o.GetKind() != "Kustomization" {
+			objects = append(objects, o)
+		}
+	}
+}
+
+// As returns the way to the server of a service account in namespace
+// tierwall-system, which may do what config/rbac lets it do and no more.
+func (s *Server) As(serviceAccount string) (*rest.Config, error) {
+	user, err := s.env.AddUser(envtest.User{
+		Name:   "system:serviceaccount:tierwall-system:" + serviceAccount,
+		Groups: []string{"system:serviceaccounts", "system:authenticated"},
+	}, s.Config)
+	if err != nil {
+		return nil, fmt.Errorf("adding service account %s: %w", serviceAccount, err)
+	}
+	return user.Config(), nil
 }
 
 // Stop stops the server.
@@ -72,11 +134,8 @@ func (s *Server) Stop() error { return s.env.Stop() }
 // InstallUpstream installs upstream's CustomResourceDefinition and waits until
 // it is served.
 func (s *Server) InstallUpstream(context.Context) error {
-	crd, err := crdPath(filepath.Join("upstream", "policy.networking.k8s.io_clusternetworkpolicies.yaml"))
-	if err != nil {
-		return err
-	}
-	_, err = envtest.InstallCRDs(s.Config, envtest.CRDInstallOptions{Paths: []string{crd}, ErrorIfPathMissing: true})
+	crd := filepath.Join(config(), "crd", "upstream", "policy.networking.k8s.io_clusternetworkpolicies.yaml")
+	_, err := envtest.InstallCRDs(s.Config, envtest.CRDInstallOptions{Paths: []string{crd}, ErrorIfPathMissing: true})
 	return err
 }
 
@@ -107,11 +166,8 @@ func (s *Server) CreatePod(ctx context.Context, pod *corev1.Pod, addresses ...st
 	return s.Client.Status().Update(ctx, pod)
 }
 
-// crdPath returns where a CustomResourceDefinition is in the source tree.
-func crdPath(name string) (string, error) {
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		return "", errors.New("this program does not know where its source is")
-	}
-	return filepath.Join(filepath.Dir(file), "..", "..", "..", "config", "crd", name), nil
+// config returns where directory config is in the source tree.
+func config() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "..", "config")
 }

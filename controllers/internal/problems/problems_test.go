@@ -1,0 +1,65 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package problems
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/tierwall/tierwall/api/v1alpha1"
+	"github.com/tierwall/tierwall/ruleset"
+)
+
+func TestReasonAndMessage(t *testing.T) {
+	invalid := ruleset.Problem{Field: "spec.ingress[1].from[0]", Message: "is of no known kind"}
+	unenforced := ruleset.Problem{Field: "spec.egress[0].to[0].domainNames", Message: "is not enforced", Unenforced: true}
+	for name, tt := range map[string]struct {
+		problems []ruleset.Problem
+		reason   string
+		message  string
+	}{
+		"invalid":    {[]ruleset.Problem{invalid}, v1alpha1.ReasonInvalidField, "spec.ingress[1].from[0]: is of no known kind"},
+		"unenforced": {[]ruleset.Problem{unenforced}, v1alpha1.ReasonDomainNamesNotEnforced, "spec.egress[0].to[0].domainNames: is not enforced"},
+		"both": {
+			[]ruleset.Problem{unenforced, invalid}, v1alpha1.ReasonInvalidField,
+			"spec.egress[0].to[0].domainNames: is not enforced; spec.ingress[1].from[0]: is of no known kind",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := Reason(tt.problems); got != tt.reason {
+				t.Errorf("reason %q, want %q", got, tt.reason)
+			}
+			if got := Message(tt.problems); got != tt.message {
+				t.Errorf("message %q, want %q", got, tt.message)
+			}
+		})
+	}
+}
+
+func TestMessageIsBounded(t *testing.T) {
+	problems := make([]ruleset.Problem, maxShown+5)
+	if got := Message(problems); !strings.HasSuffix(got, "; and 5 more") {
+		t.Errorf("message %q does not tell how many are left out", got)
+	}
+}
+
+func TestNoteFitsIntoAnEvent(t *testing.T) {
+	for name, message := range map[string]string{
+		"short":      "a few words",
+		"limit":      strings.Repeat("x", maxNote),
+		"long":       strings.Repeat("x", maxNote+1),
+		"long runes": strings.Repeat("ä", maxNote),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Note(message)
+			if len(got) > maxNote || !utf8.ValidString(got) {
+				t.Errorf("note of %d bytes, valid UTF-8: %v", len(got), utf8.ValidString(got))
+			}
+			if len(message) <= maxNote && got != message {
+				t.Errorf("a message that fits became %q", got)
+			}
+		})
+	}
+}

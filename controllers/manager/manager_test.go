@@ -1,0 +1,251 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	npav1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
+
+	"github.com/tierwall/tierwall/api/v1alpha1"
+	"github.com/tierwall/tierwall/controllers/internal/testapi"
+)
+
+// patience is how long a spec waits for what it expects: the machine may be busy.
+const patience = 30 * time.Second
+
+// TestManager runs the manager against a real API server.
+func TestManager(t *testing.T) {
+	testapi.RequireAssets(t)
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(patience)
+	klog.SetLogger(GinkgoLogr)
+	log.SetLogger(GinkgoLogr)
+	server := &testapi.Server{}
+	BeforeSuite(func() {
+		Expect(server.Start()).To(Succeed())
+		DeferCleanup(server.Stop)
+		start(server)
+	})
+	describeAccepted(server)
+	describeConflicts(server)
+	RunSpecs(t, "Manager")
+}
+
+func describeAccepted(server *testapi.Server) {
+	Describe("the condition Accepted", func() {
+		AfterEach(func(ctx SpecContext) { clean(ctx, server) })
+
+		It("is True for a policy that is enforced as written", func(ctx SpecContext) {
+			p := tierwallPolicy("fine", 1)
+			Expect(server.Client.Create(ctx, p)).To(Succeed())
+			Eventually(condition(server, p, v1alpha1.ConditionAccepted)).WithContext(ctx).Should(And(
+				HaveField("Status", metav1.ConditionTrue),
+				HaveField("Reason", v1alpha1.ReasonAccepted),
+				HaveField("ObservedGeneration", int64(1)),
+			))
+		})
+
+		It("names the rule whose domain names are not enforced, and follows the policy", func(ctx SpecContext) {
+			p := tierwallPolicy("names", 2)
+			p.Spec.Egress = []v1alpha1.ClusterNetworkPolicyEgressRule{{
+				Action: v1alpha1.ClusterNetworkPolicyRuleActionAccept,
+				To:     []v1alpha1.ClusterNetworkPolicyEgressPeer{{DomainNames: []v1alpha1.DomainName{"example.org"}}},
+			}}
+			Expect(server.Client.Create(ctx, p)).To(Succeed())
+			accepted := condition(server, p, v1alpha1.ConditionAccepted)
+			Eventually(accepted).WithContext(ctx).Should(And(
+				HaveField("Status", metav1.ConditionFalse),
+				HaveField("Reason", v1alpha1.ReasonDomainNamesNotEnforced),
+				HaveField("Message", ContainSubstring("spec.egress[0].to[0]")),
+			))
+			Eventually(events(server, p)).WithContext(ctx).Should(ContainElement("Warning " + v1alpha1.ReasonDomainNamesNotEnforced))
+
+			Expect(server.Client.Get(ctx, client.ObjectKeyFromObject(p), p)).To(Succeed())
+			p.Spec.Egress = nil
+			Expect(server.Client.Update(ctx, p)).To(Succeed())
+			Eventually(accepted).WithContext(ctx).Should(And(
+				HaveField("Status", metav1.ConditionTrue),
+				HaveField("ObservedGeneration", int64(2)),
+			))
+			Eventually(events(server, p)).WithContext(ctx).Should(ContainElement("Normal " + v1alpha1.ReasonAccepted))
+		})
+
+		It("leaves the conditions of others alone, and writes only on change", func(ctx SpecContext) {
+			p := tierwallPolicy("shared", 3)
+			Expect(server.Client.Create(ctx, p)).To(Succeed())
+			accepted := condition(server, p, v1alpha1.ConditionAccepted)
+			Eventually(accepted).WithContext(ctx).Should(HaveField("Status", metav1.ConditionTrue))
+			Expect(server.Client.Get(ctx, client.ObjectKeyFromObject(p), p)).To(Succeed())
+			other := metav1.Condition{Type: "example.org/Reviewed", Status: metav1.ConditionTrue, Reason: "ByHand", LastTransitionTime: metav1.Now()}
+			meta.SetStatusCondition(&p.Status.Conditions, other)
+			Expect(server.Client.Status().Update(ctx, p)).To(Succeed())
+			version := p.ResourceVersion
+			Consistently(func(g Gomega) {
+				g.Expect(server.Client.Get(ctx, client.ObjectKeyFromObject(p), p)).To(Succeed())
+				g.Expect(p.ResourceVersion).To(Equal(version))
+			}, "500ms").Should(Succeed())
+
+			p.Spec.Priority = 4
+			Expect(server.Client.Update(ctx, p)).To(Succeed())
+			Eventually(accepted).WithContext(ctx).Should(HaveField("ObservedGeneration", int64(2)))
+			Eventually(condition(server, p, other.Type)).WithContext(ctx).Should(HaveField("Reason", "ByHand"))
+		})
+	})
+}
+
+func describeConflicts(server *testapi.Server) {
+	Describe("the condition PriorityConflict", func() {
+		AfterEach(func(ctx SpecContext) { clean(ctx, server) })
+
+		It("names the others of both kinds, while their definition is there and they are", func(ctx SpecContext) {
+			a, b := tierwallPolicy("a", 100), tierwallPolicy("b", 100)
+			Expect(server.Client.Create(ctx, a)).To(Succeed())
+			conflict := condition(server, a, v1alpha1.ConditionPriorityConflict)
+			Eventually(conflict).WithContext(ctx).Should(And(
+				HaveField("Status", metav1.ConditionFalse), HaveField("Reason", v1alpha1.ReasonPriorityUnique)))
+
+			Expect(server.Client.Create(ctx, b)).To(Succeed())
+			Eventually(conflict).WithContext(ctx).Should(And(
+				HaveField("Status", metav1.ConditionTrue), HaveField("Reason", v1alpha1.ReasonSamePriority),
+				HaveField("Message", ContainSubstring("that of tcnp/b."))))
+			Eventually(condition(server, b, v1alpha1.ConditionPriorityConflict)).WithContext(ctx).Should(
+				HaveField("Message", ContainSubstring("that of tcnp/a.")))
+			Eventually(events(server, a)).WithContext(ctx).Should(ContainElement("Warning " + v1alpha1.ReasonSamePriority))
+
+			for range 2 {
+				Expect(server.InstallUpstream(ctx)).To(Succeed())
+				c := upstreamPolicy("c", 100)
+				Expect(server.Client.Create(ctx, c)).To(Succeed())
+				Eventually(condition(server, c, v1alpha1.ConditionPriorityConflict)).WithContext(ctx).Should(
+					HaveField("Message", ContainSubstring("that of tcnp/a, tcnp/b.")))
+				Eventually(conflict).WithContext(ctx).Should(HaveField("Message", ContainSubstring("that of tcnp/b, cnp/c.")))
+				Expect(server.RemoveUpstream(ctx)).To(Succeed())
+				Eventually(conflict).WithContext(ctx).Should(HaveField("Message", ContainSubstring("that of tcnp/b.")))
+			}
+
+			Expect(server.Client.Get(ctx, client.ObjectKeyFromObject(b), b)).To(Succeed())
+			b.Spec.Priority = 101
+			Expect(server.Client.Update(ctx, b)).To(Succeed())
+			Eventually(conflict).WithContext(ctx).Should(HaveField("Status", metav1.ConditionFalse))
+			Eventually(condition(server, b, v1alpha1.ConditionPriorityConflict)).WithContext(ctx).Should(
+				HaveField("Status", metav1.ConditionFalse))
+			Eventually(events(server, a)).WithContext(ctx).Should(ContainElement("Normal " + v1alpha1.ReasonPriorityUnique))
+		})
+
+		It("does not see policies of another tier or priority", func(ctx SpecContext) {
+			a, b, c := tierwallPolicy("a", 200), tierwallPolicy("b", 201), tierwallPolicy("c", 200)
+			c.Spec.Tier = v1alpha1.BaselineTier
+			for _, p := range []client.Object{a, b, c} {
+				Expect(server.Client.Create(ctx, p)).To(Succeed())
+			}
+			for _, p := range []client.Object{a, b, c} {
+				Eventually(condition(server, p, v1alpha1.ConditionPriorityConflict)).WithContext(ctx).Should(
+					HaveField("Status", metav1.ConditionFalse))
+			}
+		})
+
+		It("ends when the other one is deleted", func(ctx SpecContext) {
+			a, b := tierwallPolicy("a", 300), tierwallPolicy("b", 300)
+			Expect(server.Client.Create(ctx, a)).To(Succeed())
+			Expect(server.Client.Create(ctx, b)).To(Succeed())
+			conflict := condition(server, a, v1alpha1.ConditionPriorityConflict)
+			Eventually(conflict).WithContext(ctx).Should(HaveField("Status", metav1.ConditionTrue))
+			Expect(server.Client.Delete(ctx, b)).To(Succeed())
+			Eventually(conflict).WithContext(ctx).Should(HaveField("Status", metav1.ConditionFalse))
+		})
+	})
+}
+
+// start runs a manager, as its service account, until the suite ends.
+func start(server *testapi.Server) {
+	GinkgoHelper()
+	config, err := server.As("tierwall-manager")
+	Expect(err).NotTo(HaveOccurred())
+	m, err := New(Config{REST: config, MetricsBindAddress: "0", HealthProbeBindAddress: "0", Logger: GinkgoLogr})
+	Expect(err).NotTo(HaveOccurred())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- m.Start(ctx) }()
+	DeferCleanup(func() {
+		cancel()
+		Expect(<-done).To(Succeed())
+	})
+}
+
+// clean deletes the cluster's policies.
+func clean(ctx context.Context, server *testapi.Server) {
+	GinkgoHelper()
+	Expect(server.Client.DeleteAllOf(ctx, &v1alpha1.ClusterNetworkPolicy{})).To(Succeed())
+	Expect(server.RemoveUpstream(ctx)).To(Succeed())
+}
+
+// condition returns a function that reads a condition of a policy.
+func condition(server *testapi.Server, o client.Object, conditionType string) func(context.Context) (metav1.Condition, error) {
+	return func(ctx context.Context) (metav1.Condition, error) {
+		current := o.DeepCopyObject().(client.Object)
+		if err := server.Client.Get(ctx, client.ObjectKeyFromObject(o), current); err != nil {
+			return metav1.Condition{}, err
+		}
+		var all []metav1.Condition
+		switch p := current.(type) {
+		case *v1alpha1.ClusterNetworkPolicy:
+			all = p.Status.Conditions
+		case *npav1alpha2.ClusterNetworkPolicy:
+			all = p.Status.Conditions
+		}
+		if c := meta.FindStatusCondition(all, conditionType); c != nil {
+			return *c, nil
+		}
+		return metav1.Condition{}, nil
+	}
+}
+
+// events returns a function that lists the types and reasons of the events about
+// an object.
+func events(server *testapi.Server, o client.Object) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		var list eventsv1.EventList
+		if err := server.Client.List(ctx, &list); err != nil {
+			return nil, err
+		}
+		var found []string
+		for _, e := range list.Items {
+			if e.Regarding.UID == o.GetUID() {
+				found = append(found, e.Type+" "+e.Reason)
+			}
+		}
+		return found, nil
+	}
+}
+
+func tierwallPolicy(name string, priority int32) *v1alpha1.ClusterNetworkPolicy {
+	return &v1alpha1.ClusterNetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.ClusterNetworkPolicySpec{
+			Tier: v1alpha1.AdminTier, Priority: priority,
+			Subject: v1alpha1.ClusterNetworkPolicySubject{Namespaces: &metav1.LabelSelector{}},
+		},
+	}
+}
+
+func upstreamPolicy(name string, priority int32) *npav1alpha2.ClusterNetworkPolicy {
+	return &npav1alpha2.ClusterNetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: npav1alpha2.ClusterNetworkPolicySpec{
+			Tier: npav1alpha2.AdminTier, Priority: priority,
+			Subject: npav1alpha2.ClusterNetworkPolicySubject{Namespaces: &metav1.LabelSelector{}},
+		},
+	}
+}
