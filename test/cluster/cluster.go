@@ -31,8 +31,8 @@ import (
 // ErrNotRunning is what Attach returns when no cluster of the name is up.
 var ErrNotRunning = errors.New("not running")
 
-// cleanupTimeout bounds a clean-up, which also has to happen when the context
-// of a start has ended.
+// cleanupTimeout bounds a clean-up. After a failed start it takes the place of
+// the context of the start, which may have ended.
 const cleanupTimeout = time.Minute
 
 // Cluster is a running cluster. Its methods may be called from several
@@ -164,7 +164,8 @@ func (c *Cluster) Stop(ctx context.Context) error {
 
 // Cleanup removes a cluster and all that belongs to it: processes, mounts,
 // network namespaces, control groups and files, whether the cluster runs, or
-// its start failed or was killed half-way. Nothing to remove is not an error.
+// its start failed or was killed half-way. Nothing to remove is not an error;
+// processes that do not end within a minute are.
 func Cleanup(ctx context.Context, name string) error {
 	if err := validateName(name); err != nil {
 		return err
@@ -174,6 +175,8 @@ func Cleanup(ctx context.Context, name string) error {
 		return err
 	}
 	defer unlock()
+	ctx, cancel := context.WithTimeout(ctx, cleanupTimeout)
+	defer cancel()
 	if err := removeAll(ctx, name); err != nil {
 		return err
 	}
