@@ -31,17 +31,19 @@ func identify(frame []byte) (number uint32, answered, ok bool) {
 	if binary.BigEndian.Uint32(mark) != magic {
 		return 0, false, false
 	}
-	return binary.BigEndian.Uint32(mark[4:]), fromHost && isAnswer(protocol, segment[0]), true
+	return binary.BigEndian.Uint32(mark[4:]), fromHost && isAnswer(protocol, segment[0], segment[1]), true
 }
 
-// isAnswer reports whether an ICMP type is an echo reply, or an error that
-// quotes the packet.
-func isAnswer(protocol, icmpType byte) bool {
+// isAnswer reports whether an ICMP message is one that the node's own stack
+// sends when it got a packet: an echo reply, or the error that nobody listens at
+// the port or to the protocol.
+func isAnswer(protocol, icmpType, code byte) bool {
+	answer := [2]byte{icmpType, code}
 	switch protocol {
 	case unix.IPPROTO_ICMP:
-		return icmpType == 0 || icmpType == 3
+		return answer == [2]byte{0, 0} || answer == [2]byte{3, 2} || answer == [2]byte{3, 3}
 	case unix.IPPROTO_ICMPV6:
-		return icmpType == 129 || icmpType == 1 || icmpType == 4
+		return answer == [2]byte{129, 0} || answer == [2]byte{1, 4} || answer == [2]byte{4, 1}
 	default:
 		return false
 	}

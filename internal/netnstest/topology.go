@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -28,6 +29,10 @@ const (
 	Uplink
 	firstPod
 )
+
+// upTimeout is how long a veth may take to come up. It is reached only if
+// something is broken.
+const upTimeout = 5 * time.Second
 
 // Addresses of the node itself.
 func hostAddresses() []netip.Addr {
@@ -93,8 +98,32 @@ func (t *Topology) build(cfg Config) error {
 			return err
 		}
 	}
-	t.wire, err = newWire(t)
-	return err
+	if t.wire, err = newWire(t); err != nil {
+		return err
+	}
+	return t.awaitHost()
+}
+
+// awaitHost waits until the node answers at its own addresses: their routes come
+// some time after they do.
+func (t *Topology) awaitHost() error {
+	outside := []netip.Addr{netip.MustParseAddr("198.18.255.1"), netip.MustParseAddr("2001:2::1")}
+	for i, address := range hostAddresses() {
+		probe := Packet{From: Uplink, Src: outside[i], Dst: address, Protocol: unix.IPPROTO_UDP, DstPort: 9}
+		for deadline := time.Now().Add(upTimeout); ; time.Sleep(time.Millisecond) {
+			arrived, err := t.Send([]Packet{probe})
+			if err != nil {
+				return err
+			}
+			if arrived[0] == Host {
+				break
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("the node does not answer at %s", address)
+			}
+		}
+	}
+	return nil
 }
 
 // nodeSettings make the node forward everything, believe any source, answer
@@ -188,8 +217,25 @@ func (t *Topology) attach(name string) (*attachment, error) {
 	if a.nodeLink, a.nodeMAC, err = bringUp(t.node, name); err != nil {
 		return nil, err
 	}
-	a.labLink, a.labMAC, err = bringUp(t.lab, name)
-	return a, err
+	if a.labLink, a.labMAC, err = bringUp(t.lab, name); err != nil {
+		return nil, err
+	}
+	return a, errors.Join(awaitUp(t.node, name), awaitUp(t.lab, name))
+}
+
+// awaitUp waits until the kernel has noticed the carrier; until then a veth
+// drops what it is to send.
+func awaitUp(n *Namespace, name string) error {
+	for deadline := time.Now().Add(upTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		link, err := n.links.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("find veth %s: %w", name, err)
+		}
+		if link.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+	}
+	return fmt.Errorf("veth %s has no carrier after %s", name, upTimeout)
 }
 
 func bringUp(n *Namespace, name string) (int, net.HardwareAddr, error) {
