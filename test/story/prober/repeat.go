@@ -65,6 +65,8 @@ type Conversation struct {
 	Connections int `json:"connections"`
 	// Answers counts the requests that were answered.
 	Answers int `json:"answers"`
+	// LastAnswer is when the last one arrived.
+	LastAnswer time.Time `json:"lastAnswer"`
 	// Error is why it ended early.
 	Error string `json:"error,omitempty"`
 }
@@ -91,7 +93,7 @@ func Converse(ctx context.Context, interval, timeout time.Duration, address stri
 			c.Error = err.Error()
 			return c
 		}
-		c.Answers++
+		c.Answers, c.LastAnswer = c.Answers+1, time.Now()
 		select {
 		case <-ctx.Done():
 			return c
