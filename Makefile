@@ -19,7 +19,7 @@ TESTCLUSTER := go run ./test/cluster/cmd/testcluster
 CLUSTER_TESTS := /test/(e2e|conformance)(/|$$)
 list = go list ./... | grep -vE '$(CLUSTER_TESTS)'
 # Those whose tests need an API server: their test programs contain envtest.
-list_envtest = go list -test -f '{{$$p := .}}{{range .Deps}}{{if eq . "sigs.k8s.io/controller-runtime/pkg/envtest"}}{{$$p.ImportPath}}{{end}}{{end}}' ./... | sed -n 's/[.]test$$//p' | grep -vE '$(CLUSTER_TESTS)'
+list_envtest = go list -test -f '{{$$p := .}}{{range .Deps}}{{if eq . "sigs.k8s.io/controller-runtime/pkg/envtest"}}{{$$p.ImportPath}}{{end}}{{end}}' $$($(list)) | sed -n 's/[.]test$$//p'
 list_unit = $(list) | grep -vxF -f <($(list_envtest))
 
 # Two packages at a time: the machines the project is tested on have two cores.
@@ -82,10 +82,11 @@ verify-text:
 
 ##@ Build
 
+# The binaries carry their version: `go version -m bin/agent`.
 .PHONY: build
 build: ## Build static binaries of every command into bin/.
 	mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags='-s -w' -o bin/ ./cmd/...
 
 .PHONY: images
 images: build ## Write the container images of the agent and the manager as archives into _artifacts/.
@@ -132,7 +133,7 @@ test-envtest: | $(ARTIFACTS) ## Run the tests against a real API server.
 
 .PHONY: e2e
 e2e: debs images probe ## Run the end-to-end tests on a real two-node cluster. Needs root.
-	TIERWALL_ARTIFACTS=$(abspath $(ARTIFACTS)) $(call GO_TEST,e2e) -tags e2e -count=1 -timeout 40m ./test/e2e/...
+	TIERWALL_ARTIFACTS=$(abspath $(ARTIFACTS)) $(call GO_TEST,e2e) -p 1 -tags e2e -count=1 -timeout 40m ./test/cluster ./test/e2e/...
 
 ##@ Demo
 
