@@ -53,9 +53,9 @@ type Result struct {
 	Elements int
 	// TookOver is true if the whole table was written anew.
 	TookOver bool
-	// Unreloadable is true if so many classes or rows are in use (65,536 and
-	// more) that a listing of the table cannot be loaded back; the kernel
-	// decides correctly nevertheless.
+	// Unreloadable is true if, since the table was written anew, there were so
+	// many classes or rows (65,536 and more) that a listing of the table cannot
+	// be loaded back; the kernel decides correctly nevertheless.
 	Unreloadable bool
 }
 
@@ -168,7 +168,12 @@ func (d *Dataplane) commit(ctx context.Context, m *mirror, t *transaction) (Resu
 		return Result{}, errors.Join(fmt.Errorf("apply table inet %s: %w", TableName, err), d.reconnect())
 	}
 	d.mirror = m
-	return Result{Messages: messages, Elements: t.size()}, nil
+	if t.unreloadable && !m.unreloadable {
+		m.unreloadable = true
+		d.config.Logger.Info("So many classes of peers are in use that a listing of the nftables table must not be loaded back; "+
+			"traffic is judged correctly", "limit", reloadable)
+	}
+	return Result{Messages: messages, Elements: t.size(), Unreloadable: m.unreloadable}, nil
 }
 
 // reconnect gives up a connection that may have answers left to read.

@@ -6,6 +6,7 @@ package dataplane
 import (
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,6 +190,10 @@ func (f *fixture) nft(t testing.TB, input string, args ...string) string {
 func (f *fixture) list(t testing.TB) string {
 	t.Helper()
 	return f.nft(t, "", "list", "table", "inet", TableName)
+}
+
+func hasAny(s string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(s, part) })
 }
 
 // probe is a packet and where it is to arrive.

@@ -26,6 +26,9 @@ type mirror struct {
 	rows      map[ruleset.StackID]map[ruleset.ClassID]ruleset.RowID
 	// decisions counts the pieces that go to a decision's chain.
 	decisions map[ruleset.Decision]int
+	// unreloadable is true if there was an element that does not survive listing
+	// and reloading.
+	unreloadable bool
 }
 
 func newMirror() *mirror {

@@ -22,6 +22,12 @@ const (
 // (bytes b0 b1 b1 b0) are immune.
 type number [4]byte
 
+// isReloadable reports whether a map's data, if it is a number, survives listing
+// and reloading.
+func isReloadable(value string) bool {
+	return len(value) != len(number{}) || value[0] == value[3] && value[1] == value[2]
+}
+
 // numberOf returns the register value of n. Numbers from reloadable on have
 // distinct values too, but those do not survive listing and reloading.
 func numberOf(n uint32) (number, error) {

@@ -25,8 +25,8 @@ func renderSubjects(rs *ruleset.Ruleset) piece {
 		d.addSubject(rs, address, subject)
 	}
 	p := piece{sets: slices.Concat(d.egress[:], d.ingress[:], d.self[:])}
-	for _, c := range d.chains {
-		p.chains = append(p.chains, c)
+	for _, name := range sortedKeys(d.chains) {
+		p.chains = append(p.chains, d.chains[name])
 	}
 	return p
 }

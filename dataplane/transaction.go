@@ -30,6 +30,10 @@ type transaction struct {
 	addSets     []set
 	addElements map[string][]element
 	addRules    []chain
+
+	// unreloadable is true if an added element does not survive listing and
+	// reloading.
+	unreloadable bool
 }
 
 func newTransaction() *transaction {
@@ -38,6 +42,9 @@ func newTransaction() *transaction {
 
 func (t *transaction) add(setName string, e ...element) {
 	t.addElements[setName] = append(t.addElements[setName], e...)
+	for _, e := range e {
+		t.unreloadable = t.unreloadable || !isReloadable(e.value)
+	}
 }
 
 // remove takes elements out of a set by their keys.
