@@ -124,7 +124,7 @@ func (a *Agent) Start(ctx context.Context) error {
 }
 
 func (a *Agent) run(ctx context.Context) error {
-	if err := preflight(ctx, a.client, a.manager.GetLogger()); err != nil {
+	if err := preflight(ctx, a.client, a.manager.GetLogger()); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)

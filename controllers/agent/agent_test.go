@@ -61,7 +61,7 @@ func describeInputs(server *testapi.Server) {
 		AfterEach(func() { Expect(kernel.missed()).To(BeEmpty(), "a delta did not name all that changed") })
 
 		verdict := func(subject, peer string) func() string {
-			return func() string { return kernel.verdict(subject, peer, 80) }
+			return func() string { return kernel.verdict(subject, peer) }
 		}
 
 		It("enforces a NetworkPolicy until it is deleted", func(ctx SpecContext) {
@@ -75,7 +75,7 @@ func describeInputs(server *testapi.Server) {
 		It("follows a ClusterNetworkPolicy through its changes", func(ctx SpecContext) {
 			w.pod(ctx, "web", nil, "10.2.0.1")
 			w.pod(ctx, "peer", map[string]string{"team": "red"}, "10.2.0.2")
-			p := w.clusterPolicy(ctx, v1alpha1.ClusterNetworkPolicyRuleActionDeny)
+			p := w.denial(ctx)
 			Eventually(verdict("10.2.0.1", "10.2.0.2")).Should(Equal("Deny tcnp/" + p.Name))
 			p.Spec.Ingress[0].Action = v1alpha1.ClusterNetworkPolicyRuleActionAccept
 			Expect(w.client.Update(ctx, p)).To(Succeed())
@@ -85,7 +85,7 @@ func describeInputs(server *testapi.Server) {
 		It("follows labels of pods and namespaces", func(ctx SpecContext) {
 			w.pod(ctx, "web", nil, "10.3.0.1")
 			peer := w.pod(ctx, "peer", map[string]string{"team": "blue"}, "10.3.0.2")
-			p := w.clusterPolicy(ctx, v1alpha1.ClusterNetworkPolicyRuleActionDeny)
+			p := w.denial(ctx)
 			Consistently(verdict("10.3.0.1", "10.3.0.2"), "200ms").Should(Equal("none"))
 			peer.Labels["team"] = "red"
 			Expect(w.client.Update(ctx, peer)).To(Succeed())
@@ -101,7 +101,7 @@ func describeInputs(server *testapi.Server) {
 		It("forgets a pod that ended, and gives its address to the next one", func(ctx SpecContext) {
 			w.pod(ctx, "web", nil, "10.4.0.1")
 			job := w.pod(ctx, "job", map[string]string{"team": "red"}, "10.4.0.2")
-			p := w.clusterPolicy(ctx, v1alpha1.ClusterNetworkPolicyRuleActionDeny)
+			p := w.denial(ctx)
 			Eventually(verdict("10.4.0.1", "10.4.0.2")).Should(Equal("Deny tcnp/" + p.Name))
 			job.Status.Phase = corev1.PodSucceeded
 			Expect(w.client.Status().Update(ctx, job)).To(Succeed())
@@ -122,7 +122,7 @@ func describeInputs(server *testapi.Server) {
 			Expect(w.client.Status().Update(ctx, node)).To(Succeed())
 			DeferCleanup(func(ctx SpecContext) { Expect(w.client.Delete(ctx, node)).To(Succeed()) })
 			w.pod(ctx, "web", nil, "10.5.0.1")
-			p := w.clusterPolicy(ctx, v1alpha1.ClusterNetworkPolicyRuleActionDeny, v1alpha1.ClusterNetworkPolicyIngressPeer{
+			p := w.denial(ctx, v1alpha1.ClusterNetworkPolicyIngressPeer{
 				Nodes: &metav1.LabelSelector{MatchLabels: map[string]string{"zone": w.namespace}},
 			})
 			Consistently(verdict("10.5.0.1", "192.168.5.1"), "200ms").Should(Equal("none"))
@@ -133,7 +133,7 @@ func describeInputs(server *testapi.Server) {
 
 		It("loses nothing of a burst, failures in its middle included", func(ctx SpecContext) {
 			w.pod(ctx, "web", nil, "10.6.0.1")
-			p := w.clusterPolicy(ctx, v1alpha1.ClusterNetworkPolicyRuleActionDeny)
+			p := w.denial(ctx)
 			pods := map[string]*corev1.Pod{}
 			for i := range 60 {
 				if i == 20 {
@@ -168,7 +168,7 @@ func describeUpstream(server *testapi.Server) {
 			start(server, kernel)
 			w.pod(ctx, "web", nil, "10.7.0.1")
 			w.pod(ctx, "peer", nil, "10.7.0.2")
-			verdict := func() string { return kernel.verdict("10.7.0.1", "10.7.0.2", 80) }
+			verdict := func() string { return kernel.verdict("10.7.0.1", "10.7.0.2") }
 			Eventually(verdict).Should(Equal("none"), "the agent works without the definition")
 
 			for range 2 {
@@ -191,9 +191,9 @@ func describeUpstream(server *testapi.Server) {
 			Expect(w.client.Create(ctx, p)).To(Succeed())
 			start(server, kernel)
 			Eventually(kernel.calls).Should(HaveLen(1))
-			Expect(kernel.verdict("10.8.0.1", "10.8.0.2", 80)).To(Equal("Deny cnp/"+w.namespace), "with the first apply")
+			Expect(kernel.verdict("10.8.0.1", "10.8.0.2")).To(Equal("Deny cnp/"+w.namespace), "with the first apply")
 			Expect(w.client.Delete(ctx, p)).To(Succeed())
-			Eventually(func() string { return kernel.verdict("10.8.0.1", "10.8.0.2", 80) }).Should(Equal("none"))
+			Eventually(func() string { return kernel.verdict("10.8.0.1", "10.8.0.2") }).Should(Equal("none"))
 		})
 	})
 
@@ -209,7 +209,7 @@ func describeUpstream(server *testapi.Server) {
 			Eventually(kernel.calls).Should(HaveLen(1))
 			stop()
 			Expect(kernel.calls()).To(HaveLen(1))
-			Expect(kernel.verdict("10.9.0.1", "10.9.0.2", 80)).To(Equal("Deny cnp/" + w.namespace))
+			Expect(kernel.verdict("10.9.0.1", "10.9.0.2")).To(Equal("Deny cnp/" + w.namespace))
 		})
 	})
 }
@@ -291,9 +291,9 @@ func (w *world) networkPolicy(ctx context.Context, name string) *networkingv1.Ne
 	return p
 }
 
-// clusterPolicy creates one with the world's pods as subjects, and one ingress
-// rule: from the peers, or from the world's pods of team red if there are none.
-func (w *world) clusterPolicy(ctx context.Context, action v1alpha1.ClusterNetworkPolicyRuleAction, peers ...v1alpha1.ClusterNetworkPolicyIngressPeer) *v1alpha1.ClusterNetworkPolicy {
+// denial creates a ClusterNetworkPolicy for all pods with one ingress rule: Deny
+// from the peers, or from the world's pods of team red if there are none.
+func (w *world) denial(ctx context.Context, peers ...v1alpha1.ClusterNetworkPolicyIngressPeer) *v1alpha1.ClusterNetworkPolicy {
 	GinkgoHelper()
 	here := metav1.LabelSelector{MatchLabels: map[string]string{"world": w.namespace}}
 	if len(peers) == 0 {
@@ -306,7 +306,7 @@ func (w *world) clusterPolicy(ctx context.Context, action v1alpha1.ClusterNetwor
 		Spec: v1alpha1.ClusterNetworkPolicySpec{
 			Tier: v1alpha1.AdminTier, Priority: 10,
 			Subject: v1alpha1.ClusterNetworkPolicySubject{Namespaces: &metav1.LabelSelector{}},
-			Ingress: []v1alpha1.ClusterNetworkPolicyIngressRule{{Action: action, From: peers}},
+			Ingress: []v1alpha1.ClusterNetworkPolicyIngressRule{{Action: v1alpha1.ClusterNetworkPolicyRuleActionDeny, From: peers}},
 		},
 	}
 	Expect(w.client.Create(ctx, p)).To(Succeed())

@@ -102,15 +102,15 @@ func (f *fakeKernel) missed() string {
 	return f.lost
 }
 
-// verdict tells what decides about TCP from peer to the port of subject, and
+// verdict tells what decides about TCP from peer to port 80 of subject, and
 // "none" if nothing does.
-func (f *fakeKernel) verdict(subject, peer string, port uint16) string {
+func (f *fakeKernel) verdict(subject, peer string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.held == nil {
 		return "nothing applied"
 	}
-	d := f.held.Decide(ruleset.Ingress, netip.MustParseAddr(subject), netip.MustParseAddr(peer), ruleset.TCP, port)
+	d := f.held.Decide(ruleset.Ingress, netip.MustParseAddr(subject), netip.MustParseAddr(peer), ruleset.TCP, 80)
 	if d == nil {
 		return "none"
 	}

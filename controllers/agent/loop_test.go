@@ -41,7 +41,7 @@ func TestLoopAppliesNothingBeforeEverySourceIsInSync(t *testing.T) {
 		f.in <- message{source: sourceNetworkPolicies, synced: true}
 		synctest.Wait()
 		expect(t, f.kernel.calls(), []string{operationApply})
-		expect(t, f.kernel.verdict(webAddress, clientAddress, 80), "Deny netpol/shop/isolate")
+		expect(t, f.kernel.verdict(webAddress, clientAddress), "Deny netpol/shop/isolate")
 		if err := f.health.ready(nil); err != nil {
 			t.Errorf("not ready after the first apply: %v", err)
 		}
@@ -73,7 +73,7 @@ func TestLoopAppliesEachEventAtOnceAndABurstAsOne(t *testing.T) {
 		synctest.Wait()
 
 		expect(t, f.kernel.calls(), []string{operationApply, operationApply, operationApply})
-		expect(t, f.kernel.verdict(webAddress, "10.0.3.250", 80), "Deny netpol/shop/isolate")
+		expect(t, f.kernel.verdict(webAddress, "10.0.3.250"), "Deny netpol/shop/isolate")
 		expect(t, f.kernel.missed(), "")
 	})
 }
@@ -94,7 +94,7 @@ func TestLoopRetriesAFailedApplyAndLosesNothing(t *testing.T) {
 		f.kernel.fail(errors.New("no buffer space available"))
 		f.in <- message{source: sourceNetworkPolicies, steps: []step{isolate()}}
 		time.Sleep(time.Minute)
-		expect(t, f.kernel.verdict(webAddress, clientAddress, 80), "none")
+		expect(t, f.kernel.verdict(webAddress, clientAddress), "none")
 		tries := len(f.kernel.calls())
 		if tries < 5 || tries > 20 {
 			t.Errorf("%d tries in a minute of failures, not an exponential back-off", tries)
@@ -109,7 +109,7 @@ func TestLoopRetriesAFailedApplyAndLosesNothing(t *testing.T) {
 		f.in <- message{source: sourceNetworkPolicies, steps: []step{allowAll()}}
 		f.kernel.fail(nil)
 		time.Sleep(20 * time.Second)
-		expect(t, f.kernel.verdict(webAddress, clientAddress, 80), "Accept netpol/shop/allow")
+		expect(t, f.kernel.verdict(webAddress, clientAddress), "Accept netpol/shop/allow")
 		expect(t, len(f.kernel.calls()), tries+1)
 		if err := f.health.ready(nil); err != nil {
 			t.Errorf("not ready after a success: %v", err)
@@ -117,8 +117,24 @@ func TestLoopRetriesAFailedApplyAndLosesNothing(t *testing.T) {
 
 		f.in <- message{source: sourceNetworkPolicies, steps: []step{removeAllowAll()}}
 		synctest.Wait()
-		expect(t, f.kernel.verdict(webAddress, clientAddress, 80), "Deny netpol/shop/isolate")
+		expect(t, f.kernel.verdict(webAddress, clientAddress), "Deny netpol/shop/isolate")
 		expect(t, f.kernel.missed(), "")
+	})
+}
+
+func TestLoopIsNotReadyWhileTheTakeOverFails(t *testing.T) {
+	withLoop(t, func(t *testing.T, f *fixture) {
+		f.kernel.fail(errors.New("busy"))
+		f.sync(web(), isolate())
+		if f.health.ready(nil) == nil {
+			t.Error("ready although nothing was applied")
+		}
+		f.kernel.fail(nil)
+		time.Sleep(time.Minute)
+		expect(t, f.kernel.verdict(webAddress, clientAddress), "Deny netpol/shop/isolate")
+		if err := f.health.ready(nil); err != nil {
+			t.Errorf("not ready after a success: %v", err)
+		}
 	})
 }
 

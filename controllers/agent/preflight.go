@@ -20,11 +20,11 @@ import (
 const installationGrace = 10 * time.Second
 
 // preflight waits until the API server answers, and fails with the remedy if
-// Tierwall's own policies cannot be read.
+// Tierwall's own policies cannot be read, or with ctx's error when that ends.
 func preflight(ctx context.Context, reader client.Reader, log logr.Logger) error {
 	deadline := time.Now().Add(installationGrace)
 	told := false
-	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
+	return wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
 		err := reader.List(ctx, &v1alpha1.ClusterNetworkPolicyList{}, client.Limit(1))
 		if err == nil {
 			return true, nil
@@ -38,10 +38,6 @@ func preflight(ctx context.Context, reader client.Reader, log logr.Logger) error
 		}
 		return false, nil
 	})
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 // fatal tells whether waiting does not help.
