@@ -78,7 +78,7 @@ verify-modules:
 .PHONY: verify-text
 verify-text:
 	! git grep -nIE '(^|[^a-zA-Z0-9_.-])/(work|root|home)/[a-z]' -- . ':!Makefile'
-	! git grep -nIE '(proxy\.golang|sum\.golang|registry\.npmjs|deb\.debian|gcr\.io/v2)' -- . ':!Makefile' ':!*/go.sum'
+	! git grep -nIE '(^|[^a-z0-9.-])(proxy|sum|registry|deb|security|pypi)\.[a-z]+\.(org|com|net|dev)' -- .
 
 ##@ Build
 
@@ -120,7 +120,7 @@ $(ARTIFACTS):
 test: export TIERWALL_REQUIRE_KERNEL = 1
 test: debs | $(ARTIFACTS) ## Run all tests but those on a whole cluster: unit, API server and kernel tests. Needs root.
 	export KUBEBUILDER_ASSETS=$${KUBEBUILDER_ASSETS:-$$($(TESTCLUSTER) binaries kube-apiserver etcd kubectl)}; \
-	$(call GO_TEST,test) $$($(list))
+	$(call GO_TEST,test) -count=1 -timeout 20m $$($(list))
 
 .PHONY: test-unit
 test-unit: | $(ARTIFACTS) ## Run the tests that need no API server; kernel tests run if root.
