@@ -17,14 +17,14 @@ type update struct {
 	*mirror
 	rs          *ruleset.Ruleset
 	transaction *transaction
-	// touched are the decisions that pieces began or ceased to go to.
-	touched map[ruleset.Decision]struct{}
+	// before is how many pieces went to a decision that this update touches.
+	before map[ruleset.Decision]int
 }
 
 // update returns what changes in the kernel. After an error the mirror is of no
 // use any more.
 func (m *mirror) update(rs *ruleset.Ruleset, delta *ruleset.Delta) (*transaction, error) {
-	u := update{mirror: m, rs: rs, transaction: newTransaction(), touched: map[ruleset.Decision]struct{}{}}
+	u := update{mirror: m, rs: rs, transaction: newTransaction(), before: map[ruleset.Decision]int{}}
 	u.setPiece(pieceBase, m.base)
 	if len(delta.Subjects) > 0 {
 		u.setPiece(pieceSubjects, renderSubjects(rs))
@@ -52,27 +52,32 @@ func (u *update) setPiece(key string, to piece) {
 
 func (u *update) countDecisions(decisions []ruleset.Decision, by int) {
 	for _, d := range decisions {
+		if _, touched := u.before[d]; !touched {
+			u.before[d] = u.decisions[d]
+		}
 		u.decisions[d] += by
-		u.touched[d] = struct{}{}
 	}
 }
 
 // settleDecisions sees to it that the decisions in use have their chains, and
-// no others.
+// no others. Only those that came into use or fell out of it are looked at.
 func (u *update) settleDecisions() {
-	touched := make([]ruleset.Decision, 0, len(u.touched))
-	for d := range u.touched {
-		touched = append(touched, d)
+	var crossed []ruleset.Decision
+	for d, before := range u.before {
+		if (before > 0) != (u.decisions[d] > 0) {
+			crossed = append(crossed, d)
+		}
+		if u.decisions[d] == 0 {
+			delete(u.decisions, d)
+		}
 	}
-	slices.SortFunc(touched, func(a, b ruleset.Decision) int {
+	slices.SortFunc(crossed, func(a, b ruleset.Decision) int {
 		return cmp.Compare(decisionChain(a), decisionChain(b))
 	})
-	for _, d := range touched {
+	for _, d := range crossed {
 		to := piece{}
 		if u.decisions[d] > 0 {
 			to = renderDecision(d)
-		} else {
-			delete(u.decisions, d)
 		}
 		u.setPiece("decision/"+decisionChain(d), to)
 	}

@@ -1,0 +1,70 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	if err := newCommand().Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(1)
+	}
+}
+
+// effort is how much is measured.
+type effort struct {
+	// small measures at the smallest sizes and only once, to see that it works.
+	small bool
+}
+
+// rounds is how often each variant is measured; the median counts.
+func (e effort) rounds() int {
+	if e.small {
+		return 1
+	}
+	return 15
+}
+
+func newCommand() *cobra.Command {
+	var e effort
+	root := &cobra.Command{
+		Use: "bench", Short: "Measure what docs/performance.md states", SilenceUsage: true, SilenceErrors: true,
+		RunE: func(*cobra.Command, []string) error { return runAll(e) },
+	}
+	root.PersistentFlags().BoolVar(&e.small, "small", false, "measure once at the smallest sizes, to see that the benchmarks work")
+	for _, b := range benchmarks() {
+		root.AddCommand(&cobra.Command{Use: b.name, Short: b.short, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return b.run(e) }})
+	}
+	return root
+}
+
+// benchmark is one of the tables.
+type benchmark struct {
+	name, short string
+	run         func(effort) error
+}
+
+func benchmarks() []benchmark {
+	return []benchmark{
+		{"packets", "what the first packet of a connection costs", runPackets},
+		{"established", "throughput and connection rate", runEstablished},
+		{"updates", "what an event costs, from the compiler to the kernel", runUpdates},
+		{"sizes", "start, memory of the agent and of the table", runSizes},
+	}
+}
+
+func runAll(e effort) error {
+	for _, b := range benchmarks() {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", b.name, b.short)
+		if err := b.run(e); err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/tierwall/tierwall/dataplane"
+	"github.com/tierwall/tierwall/internal/netnstest"
+	"github.com/tierwall/tierwall/ruleset"
+)
+
+// batch is how many packets a round sends through each variant.
+const batch = 20_000
+
+// variant is one way to treat packets, in a network of its own.
+type variant struct {
+	name     string
+	policies int
+	ip6      bool
+	// source is where the packets claim to come from.
+	source netip.Addr
+	// setUp loads the tables.
+	setUp func(*netnstest.Topology) error
+
+	network *netnstest.Topology
+	samples []time.Duration
+}
+
+func policyCounts(e effort) []int {
+	if e.small {
+		return []int{10}
+	}
+	return []int{10, 100, 1_000, 10_000}
+}
+
+// forms are the scenarios that are measured at each count of policies.
+func forms() []struct {
+	name    string
+	policy  func(scenario, int) *ruleset.Policy
+	nothing bool
+} {
+	type form = struct {
+		name    string
+		policy  func(scenario, int) *ruleset.Policy
+		nothing bool
+	}
+	return []form{
+		{"NetworkPolicies, source matches the last", networkPolicies, false},
+		{"ClusterNetworkPolicies, source matches the last", clusterPolicies, false},
+		{"ClusterNetworkPolicies, source matches none", clusterPolicies, true},
+		{"every pod matches ten policies' peers", overlapping, false},
+		{"a network of its own as each policy's peer", withNetworks, false},
+		{"port ranges", withRanges, false},
+	}
+}
+
+func runPackets(e effort) error {
+	for _, ip6 := range []bool{false, true} {
+		variants := packetVariants(e, ip6)
+		if err := measure(e, variants); err != nil {
+			return err
+		}
+		if err := reportPackets(variants, ip6); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func packetVariants(e effort, ip6 bool) []*variant {
+	variants := []*variant{{name: "conntrack only", ip6: ip6, source: podAddress(0, ip6), setUp: conntrackOnly}}
+	for _, form := range forms() {
+		for _, count := range policyCounts(e) {
+			s := scenario{policies: count, pods: 10 * count, policy: form.policy}
+			source := s.last(ip6)
+			if form.nothing {
+				source = podAddress(1<<22, ip6)
+			}
+			variants = append(variants, &variant{name: form.name, policies: count, ip6: ip6, source: source, setUp: s.apply})
+		}
+	}
+	for _, count := range policyCounts(e) {
+		s := scenario{policies: count, pods: 10 * count}
+		variants = append(variants, &variant{
+			name: "a rule for each policy, source matches the last", policies: count, ip6: ip6, source: s.last(ip6), setUp: s.rulePerPolicy(ip6),
+		})
+	}
+	return variants
+}
+
+// apply renders the scenario as the agent does.
+func (s scenario) apply(t *netnstest.Topology) error {
+	d, err := dataplane.New(dataplane.Config{Netns: t.Node().FD()})
+	if err != nil {
+		return err
+	}
+	c := s.compiler()
+	delta := c.Update()
+	if _, err := d.Apply(context.Background(), c.Ruleset(), delta); err != nil {
+		return fmt.Errorf("scenario %s with %d policies: %w", s.name, s.policies, err)
+	}
+	return d.Close()
+}
+
+// measure sets all variants up and measures them in turns.
+func measure(e effort, variants []*variant) error {
+	for _, v := range variants {
+		var err error
+		if v.network, err = netnstest.New(netnstest.Config{Pods: [][]netip.Addr{{subject(false), subject(true)}}}); err != nil {
+			return err
+		}
+		defer func() { _ = v.network.Close() }()
+		if err := v.setUp(v.network); err != nil {
+			return fmt.Errorf("%s: %w", v.name, err)
+		}
+	}
+	for range e.rounds() + 1 { // the first round warms up and does not count
+		for _, v := range variants {
+			if err := v.round(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// round sends one batch of packets, each of a new connection.
+func (v *variant) round() error {
+	packets := make([]netnstest.Packet, batch)
+	for i := range packets {
+		packets[i] = netnstest.Packet{
+			From: netnstest.Uplink, Src: v.source, Dst: subject(v.ip6), Protocol: 17, SrcPort: uint16(1024 + i), DstPort: port,
+		}
+	}
+	took, err := v.network.Blast(packets)
+	if err != nil {
+		return fmt.Errorf("%s: %w", v.name, err)
+	}
+	v.samples = append(v.samples, took/batch)
+	return v.network.ForgetConnections()
+}
+
+// median is that of all rounds but the first.
+func (v *variant) median() time.Duration {
+	samples := append([]time.Duration(nil), v.samples[1:]...)
+	return quantile(samples, 0.5)
+}
+
+func reportPackets(variants []*variant, ip6 bool) error {
+	family := "IPv4"
+	if ip6 {
+		family = "IPv6"
+	}
+	base := variants[0].median()
+	t := table{
+		title: fmt.Sprintf("First packet of a connection, %s: conntrack only %s µs", family, micros(base)),
+		head:  []string{"policies that select the pod", "count", "µs", "to conntrack only", "to the smallest count"},
+	}
+	var smallest time.Duration
+	for i, v := range variants[1:] {
+		if v.name != variants[i].name {
+			smallest = v.median()
+		}
+		t.add(v.name, fmt.Sprint(v.policies), micros(v.median()), ratio(v.median(), base), ratio(v.median(), smallest))
+	}
+	return t.write(os.Stdout)
+}
+
+func ratio(a, b time.Duration) string { return fmt.Sprintf("%.2f", float64(a)/float64(b)) }
