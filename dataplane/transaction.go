@@ -107,12 +107,13 @@ func (t *transaction) replaceSets(from, to []set) {
 // replaceElements brings a set's elements up to date. The kernel refuses to
 // change an element's data, so such an element is removed and added.
 func (t *transaction) replaceElements(from, to set) {
-	for key, e := range from.elements {
-		if to.elements[key] != e {
+	for _, key := range sortedElements(from.elements) {
+		if e := from.elements[key]; to.elements[key] != e {
 			t.remove(to.name, e)
 		}
 	}
-	for key, e := range to.elements {
+	for _, key := range sortedElements(to.elements) {
+		e := to.elements[key]
 		if was, ok := from.elements[key]; !ok || was != e {
 			t.add(to.name, e)
 		}
