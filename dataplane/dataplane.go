@@ -37,7 +37,8 @@ type Dataplane struct {
 	changed chan struct{}
 	monitor *monitor
 
-	mu   sync.Mutex
+	mu sync.Mutex
+	// conn is nil after a failure, until it is needed again.
 	conn *nftables.Conn
 	// mirror is nil while it is not known what the kernel's table holds.
 	mirror *mirror
@@ -133,6 +134,11 @@ func (d *Dataplane) Resync(ctx context.Context, rs *ruleset.Ruleset) (Result, er
 // that is there brought in order, it is deleted and created in one transaction
 // the next time.
 func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, error) {
+	if d.conn == nil {
+		if err := d.connect(); err != nil {
+			return Result{}, err
+		}
+	}
 	m := newMirror()
 	t, err := m.update(rs, m.everything(rs))
 	if err != nil {
@@ -165,7 +171,7 @@ func (d *Dataplane) commit(ctx context.Context, m *mirror, t *transaction) (Resu
 		err = d.conn.Flush()
 	}
 	if err != nil {
-		return Result{}, errors.Join(fmt.Errorf("apply table inet %s: %w", TableName, err), d.reconnect())
+		return Result{}, errors.Join(fmt.Errorf("apply table inet %s: %w", TableName, err), d.disconnect())
 	}
 	d.mirror = m
 	if t.unreloadable && !m.unreloadable {
@@ -176,21 +182,27 @@ func (d *Dataplane) commit(ctx context.Context, m *mirror, t *transaction) (Resu
 	return Result{Messages: messages, Elements: t.size(), Unreloadable: m.unreloadable}, nil
 }
 
-// reconnect gives up a connection that may have answers left to read.
-func (d *Dataplane) reconnect() error {
-	if err := d.conn.CloseLasting(); err != nil {
+// disconnect gives up the connection for changes. After a failure it may have
+// answers left to read that would be taken for those of the next transaction.
+func (d *Dataplane) disconnect() error {
+	if d.conn == nil {
+		return nil
+	}
+	err := d.conn.CloseLasting()
+	d.conn = nil
+	if err != nil {
 		return fmt.Errorf("close netlink connection: %w", err)
 	}
-	return d.connect()
+	return nil
 }
 
 // Changed returns a channel that gets a value when somebody else changed the
 // table; the caller then calls Resync.
 func (d *Dataplane) Changed() <-chan struct{} { return d.changed }
 
-// Close gives up the connections. The table stays.
+// Close gives up the connections; it is called once. The table stays.
 func (d *Dataplane) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return errors.Join(d.monitor.close(), d.conn.CloseLasting())
+	return errors.Join(d.monitor.close(), d.disconnect())
 }

@@ -5,6 +5,7 @@ package dataplane
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/google/nftables"
 )
@@ -19,6 +20,13 @@ type inventory struct {
 // takeInventory lists the table as it is; a table that is not there is empty.
 func takeInventory(conn *nftables.Conn) (*inventory, error) {
 	found := &inventory{chains: map[string]*nftables.Chain{}, sets: map[string]*nftables.Set{}}
+	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == TableName }) {
+		return found, nil
+	}
 	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyINet)
 	if err != nil {
 		return nil, fmt.Errorf("list chains: %w", err)

@@ -31,6 +31,9 @@ func newMonitor(cfg Config, changed chan<- struct{}) (*monitor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink monitor: %w", err)
 	}
+	if err := conn.SetReadBuffer(bufferSize); err != nil {
+		return nil, errors.Join(fmt.Errorf("set buffer of netlink monitor: %w", err), conn.Close())
+	}
 	if err := conn.JoinGroup(unix.NFNLGRP_NFTABLES); err != nil {
 		return nil, errors.Join(fmt.Errorf("join group of nf_tables changes: %w", err), conn.Close())
 	}

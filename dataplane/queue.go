@@ -1,0 +1,165 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package dataplane
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/userdata"
+)
+
+// elementsPerMessage and bytesPerMessage bound one message; a netlink attribute
+// holds 65,535 bytes.
+const (
+	elementsPerMessage = 1000
+	bytesPerMessage    = 60000
+)
+
+// queue enters the transaction into the connection's batch, in the order that
+// the kernel needs, and returns the count of messages.
+func (t *transaction) queue(conn *nftables.Conn) (int, error) {
+	q := queue{conn: conn, table: ownTable(), ids: map[string]*nftables.Set{}}
+	q.setUpTable(t)
+	q.tearDown(t)
+	q.buildUp(t)
+	return q.messages, q.err
+}
+
+// queue fills a batch.
+type queue struct {
+	conn     *nftables.Conn
+	table    *nftables.Table
+	ids      map[string]*nftables.Set
+	messages int
+	err      error
+}
+
+func (q *queue) setUpTable(t *transaction) {
+	if t.addTable {
+		q.conn.AddTable(q.table)
+		q.messages++
+	}
+	if t.wipeTable {
+		q.conn.DelTable(q.table)
+		q.conn.AddTable(q.table)
+		q.messages += 2
+	}
+}
+
+func (q *queue) tearDown(t *transaction) {
+	for _, name := range slices.Sorted(slices.Values(t.flushChains)) {
+		q.conn.FlushChain(&nftables.Chain{Table: q.table, Name: name})
+		q.messages++
+	}
+	for _, name := range slices.Sorted(slices.Values(t.flushSets)) {
+		q.conn.FlushSet(q.set(name))
+		q.messages++
+	}
+	q.elements(t.removeElements, q.conn.SetDeleteElements)
+	for _, name := range slices.Sorted(slices.Values(t.deleteSets)) {
+		q.conn.DelSet(q.set(name))
+		q.messages++
+	}
+	for _, name := range slices.Sorted(slices.Values(t.deleteChains)) {
+		q.conn.DelChain(&nftables.Chain{Table: q.table, Name: name})
+		q.messages++
+	}
+}
+
+func (q *queue) buildUp(t *transaction) {
+	for _, c := range t.addChains {
+		q.conn.AddChain(c.definition(q.table))
+		q.messages++
+	}
+	for _, s := range t.addSets {
+		definition := s.kind.definition(q.table, s.name)
+		q.fail(q.conn.AddSet(definition, nil))
+		q.ids[s.name] = definition
+		q.messages++
+	}
+	q.elements(t.addElements, q.conn.SetAddElements)
+	for _, c := range t.addRules {
+		for _, r := range c.rules {
+			q.conn.AddRule(r.definition(&nftables.Chain{Table: q.table, Name: c.name}))
+			q.messages++
+		}
+	}
+}
+
+func (q *queue) elements(sets map[string][]element, send func(*nftables.Set, []nftables.SetElement) error) {
+	for _, name := range sortedKeys(sets) {
+		for _, chunk := range chunks(sets[name]) {
+			q.fail(send(q.set(name), chunk))
+			q.messages++
+		}
+	}
+}
+
+// set returns a set to refer to; one of this batch has an ID.
+func (q *queue) set(name string) *nftables.Set {
+	if s := q.ids[name]; s != nil {
+		return s
+	}
+	return &nftables.Set{Table: q.table, Name: name}
+}
+
+func (q *queue) fail(err error) {
+	if q.err == nil && err != nil {
+		q.err = fmt.Errorf("write netlink message: %w", err)
+	}
+}
+
+func ownTable() *nftables.Table {
+	return &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName}
+}
+
+func (c chain) definition(table *nftables.Table) *nftables.Chain {
+	definition := &nftables.Chain{Table: table, Name: c.name}
+	if c.hook != nil {
+		policy := nftables.ChainPolicyAccept
+		definition.Hooknum, definition.Type = c.hook, nftables.ChainTypeFilter
+		definition.Priority, definition.Policy = nftables.ChainPriorityFilter, &policy
+	}
+	return definition
+}
+
+func (r rule) definition(c *nftables.Chain) *nftables.Rule {
+	definition := &nftables.Rule{Table: c.Table, Chain: c, Exprs: r.exprs}
+	if r.comment != "" {
+		definition.UserData = userdata.AppendString(nil, userdata.TypeComment, r.comment)
+	}
+	return definition
+}
+
+// chunks splits elements so that each chunk fits into one message.
+func chunks(elements []element) [][]nftables.SetElement {
+	var all [][]nftables.SetElement
+	chunk := make([]nftables.SetElement, 0, min(len(elements), elementsPerMessage))
+	size := 0
+	for _, e := range elements {
+		if len(chunk) == elementsPerMessage || size+e.size() > bytesPerMessage {
+			all = append(all, chunk)
+			chunk, size = make([]nftables.SetElement, 0, elementsPerMessage), 0
+		}
+		chunk = append(chunk, e.definition())
+		size += e.size()
+	}
+	return append(all, chunk)
+}
+
+// size is not below the element's size in a message.
+func (e element) size() int {
+	const attributes = 64
+	return attributes + len(e.key) + len(e.keyEnd) + len(e.value) + len(e.verdict.Chain) + len(e.comment)
+}
+
+func (e element) definition() nftables.SetElement {
+	definition := nftables.SetElement{Key: []byte(e.key), KeyEnd: []byte(e.keyEnd), IntervalEnd: e.intervalEnd, Val: []byte(e.value), Comment: e.comment}
+	if e.verdict.Kind != 0 {
+		definition.VerdictData = &e.verdict
+	}
+	return definition
+}
