@@ -56,7 +56,9 @@ type Topology struct {
 	node, lab *Namespace
 	wire      *wire
 	ports     map[Port]*attachment
-	pods      int
+	// links are the ports by the interface index in the lab.
+	links map[int]Port
+	pods  int
 }
 
 // attachment is a veth between the node and the lab.
@@ -69,7 +71,7 @@ type attachment struct {
 
 // New makes a topology; it needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
 func New(cfg Config) (*Topology, error) {
-	t := &Topology{ports: map[Port]*attachment{}}
+	t := &Topology{ports: map[Port]*attachment{}, links: map[int]Port{}}
 	if err := t.build(cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("build topology: %w", err), t.Close())
 	}
@@ -140,7 +142,7 @@ func nodeSettings() map[string]string {
 		"ipv6/conf/default/accept_dad":           "0",
 		"ipv6/conf/all/accept_dad":               "0",
 		"ipv6/conf/default/router_solicitations": "0",
-		"ipv6/icmp/ratemask":                     "",
+		"ipv6/icmp/ratemask":                     "2",
 		"ipv6/ip_nonlocal_bind":                  "1",
 	}
 }
@@ -162,7 +164,7 @@ func (t *Topology) AddPod(addresses ...netip.Addr) (Port, error) {
 		return Nowhere, err
 	}
 	t.pods++
-	t.ports[port] = a
+	t.ports[port], t.links[a.labLink] = a, port
 	for _, address := range addresses {
 		if err := t.route(a, address); err != nil {
 			return Nowhere, err
@@ -191,7 +193,7 @@ func (t *Topology) addUplink() error {
 	if err != nil {
 		return err
 	}
-	t.ports[Uplink] = a
+	t.ports[Uplink], t.links[a.labLink] = a, Uplink
 	for _, gateway := range []netip.Addr{netip.MustParseAddr("169.254.1.1"), netip.MustParseAddr("fe80::1")} {
 		if err := t.neighbour(a, gateway); err != nil {
 			return err
