@@ -18,8 +18,8 @@ const (
 //
 // google/nftables tells nft no byte order for the data of a map, so a listing
 // may print the bytes reversed, and a table loaded back from that listing would
-// silently decide differently. Values that read the same in both directions
-// (bytes b0 b1 b1 b0) are immune.
+// silently decide differently. Values that read the same in both
+// directions (7 is the bytes 7 0 0 7) are immune.
 type number [4]byte
 
 // isReloadable reports whether a map's data, if it is a number, survives listing

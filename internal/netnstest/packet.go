@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -128,7 +129,7 @@ func (p *Packet) echo(identifier uint16, mark []byte) []byte {
 // sctp returns an INIT chunk with the mark as an unknown parameter at its end.
 func sctp(ports, mark []byte) []byte {
 	const initiateTag, window, streams = 1, 65536, 1
-	b := append(ports, 0, 0, 0, 0, 0, 0, 0, 0)
+	b := slices.Concat(ports, make([]byte, 8))
 	parameter := append([]byte{0x80, 0xff, 0, byte(4 + len(mark))}, mark...)
 	b = append(b, 1, 0, 0, byte(20+len(parameter)))
 	b = binary.BigEndian.AppendUint32(b, initiateTag)

@@ -151,7 +151,7 @@ func (w *wire) collect(first, last uint32, arrived []Port) error {
 		case answered:
 			arrived[number-first] = Host
 		default:
-			arrived[number-first] = w.port(link.Ifindex)
+			arrived[number-first] = w.topology.links[link.Ifindex]
 		}
 	}
 }
@@ -166,13 +166,4 @@ func (w *wire) wait(deadline time.Time) error {
 		return fmt.Errorf("poll: %w", err)
 	}
 	return nil
-}
-
-func (w *wire) port(labLink int) Port {
-	for port, a := range w.topology.ports {
-		if a.labLink == labLink {
-			return port
-		}
-	}
-	return Nowhere
 }

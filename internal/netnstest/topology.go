@@ -41,13 +41,12 @@ func hostAddresses() []netip.Addr {
 
 // Config describes a topology.
 type Config struct {
-	// Pods are the addresses of each pod, which has port FirstPod plus its
-	// index.
+	// Pods are the addresses of each pod; its port is Topology.Pod(index).
 	Pods [][]netip.Addr
 }
 
 // Topology is a node with pods. The node forwards between them and the uplink;
-// it has the host addresses of [Topology.HostAddresses].
+// its own addresses are those of [Topology.HostAddresses].
 //
 // What is behind the veths are raw sockets in a namespace of their own, which
 // answer nothing: every packet sent is the first of its connection. A Topology
@@ -66,7 +65,6 @@ type attachment struct {
 	// nodeLink and labLink are interface indices.
 	nodeLink, labLink int
 	nodeMAC, labMAC   net.HardwareAddr
-	addresses         []netip.Addr
 }
 
 // New makes a topology; it needs CAP_SYS_ADMIN and CAP_NET_ADMIN.
@@ -165,13 +163,21 @@ func (t *Topology) AddPod(addresses ...netip.Addr) (Port, error) {
 	}
 	t.pods++
 	t.ports[port], t.links[a.labLink] = a, port
+	return port, t.Move(port, addresses...)
+}
+
+// Move has addresses lead to a port, wherever they led before.
+func (t *Topology) Move(port Port, addresses ...netip.Addr) error {
+	a := t.ports[port]
+	if a == nil {
+		return fmt.Errorf("port %d does not exist", port)
+	}
 	for _, address := range addresses {
 		if err := t.route(a, address); err != nil {
-			return Nowhere, err
+			return err
 		}
 	}
-	a.addresses = addresses
-	return port, nil
+	return nil
 }
 
 func (t *Topology) addHostAddresses() error {

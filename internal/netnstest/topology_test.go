@@ -50,6 +50,15 @@ func TestSend(t *testing.T) {
 			expect(from(topology.Pod(0), pods[0][family], host[family]), Host)
 		}
 	}
+	for family, moved := range []netip.Addr{netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("fd00::3")} {
+		for _, port := range []Port{topology.Pod(0), topology.Pod(1)} {
+			if err := topology.Move(port, moved); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect(Packet{From: Uplink, Src: outside[family], Dst: moved, Protocol: unix.IPPROTO_UDP}, topology.Pod(1))
+	}
+
 	got, err := topology.Send(packets)
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,6 @@ type wire struct {
 	// packet sends to and receives from all veths of the lab; raw4 and raw6 send
 	// from the node.
 	packet, raw4, raw6 int
-	ports              map[int]Port
 	number             uint32
 	buffer             []byte
 }
