@@ -120,7 +120,7 @@ type Delta struct {
 	Subjects map[netip.Addr]struct{}
 	// Networks says that any of the ranges changed.
 	Networks bool
-	// Stacks are stacks that came, went, or whose Table changed.
+	// Stacks are stacks that came, went, or whose Policies or Table changed.
 	Stacks map[StackID]struct{}
 	// Rows are the classes whose row in a stack changed, including those of
 	// new stacks.

@@ -159,10 +159,10 @@ func (c *Compiler) retire(s *stackState) {
 // before is released by the caller, afterwards, so that what stays in use is
 // never let go in between.
 func (c *Compiler) compile(s *stackState) {
-	s.public.Policies = make([]PolicyKey, 0, len(s.policies))
 	d := s.public.Direction
+	policies := make([]PolicyKey, 0, len(s.policies))
 	for _, p := range s.policies {
-		s.public.Policies = append(s.public.Policies, p.policy.Key)
+		policies = append(policies, p.policy.Key)
 		rules := c.rulesOf(p, d)
 		rules.uses++
 		s.compiled = append(s.compiled, rules)
@@ -183,6 +183,10 @@ func (c *Compiler) compile(s *stackState) {
 		c.portName(name).stacks[s] = struct{}{}
 	}
 	c.noteDomains(s)
+	if !slices.Equal(policies, s.public.Policies) {
+		s.public.Policies = policies
+		c.delta.Stacks[s.public.ID] = struct{}{}
+	}
 }
 
 // noteDomains has the stack's subjects listed anew if they begin or cease to

@@ -327,7 +327,7 @@ func (c *Compiler) listSubjects() {
 	for a := range c.touchedSubjectAddresses {
 		want, ok := c.subjectAt(a)
 		have, had := c.ruleset.Subjects[a]
-		if ok == had && want == have {
+		if ok == had && (!ok || want == have) {
 			continue
 		}
 		if ok {
@@ -347,16 +347,18 @@ func (c *Compiler) subjectAt(a netip.Addr) (Subject, bool) {
 		return Subject{}, false
 	}
 	p := e.pods[0]
-	subject := Subject{Pod: p.namespace.name + "/" + p.name}
-	any := false
+	subject, judged := Subject{Pod: p.namespace.name + "/" + p.name}, false
 	for d := range subject.Stacks {
 		for t := range subject.Stacks[d] {
 			if s := p.subject.stacks[d][t]; s != nil {
 				subject.Stacks[d][t] = s.public.ID
 				subject.Domains = subject.Domains || s.domains
-				any = true
+				judged = true
 			}
 		}
 	}
-	return subject, any
+	if !judged {
+		return Subject{}, false
+	}
+	return subject, true
 }
