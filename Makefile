@@ -135,6 +135,10 @@ test-envtest: | $(ARTIFACTS) ## Run the tests against a real API server.
 e2e: debs images probe ## Run the end-to-end tests on a real two-node cluster. Needs root.
 	TIERWALL_ARTIFACTS=$(abspath $(ARTIFACTS)) $(call GO_TEST,e2e) -p 1 -tags e2e -count=1 -timeout 40m ./test/cluster ./test/e2e/...
 
+.PHONY: conformance
+conformance: debs images ## Run upstream's conformance suite on an IPv4 and an IPv6 cluster; docs/conformance.md. Needs root.
+	TIERWALL_ARTIFACTS=$(abspath $(ARTIFACTS)) $(call GO_TEST,conformance) -tags e2e -count=1 -timeout 80m ./test/conformance
+
 ##@ Demo
 
 .PHONY: demo
