@@ -35,14 +35,21 @@ func NewNamespace() (*Namespace, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open netlink in network namespace: %w", err), n.handle.Close())
 	}
+	if err := n.loopbackUp(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Namespace) loopbackUp() error {
 	lo, err := n.links.LinkByName("lo")
 	if err == nil {
 		err = n.links.LinkSetUp(lo)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("set loopback up: %w", err), n.Close())
+		return fmt.Errorf("set loopback up: %w", err)
 	}
-	return n, nil
+	return nil
 }
 
 // FD returns the file descriptor of the namespace, valid until Close.

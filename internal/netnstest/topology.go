@@ -43,6 +43,9 @@ func hostAddresses() []netip.Addr {
 type Config struct {
 	// Pods are the addresses of each pod; its port is Topology.Pod(index).
 	Pods [][]netip.Addr
+	// Node is the namespace to make the node in, which the topology then owns;
+	// nil for a new one.
+	Node *Namespace
 }
 
 // Topology is a node with pods. The node forwards between them and the uplink;
@@ -78,7 +81,10 @@ func New(cfg Config) (*Topology, error) {
 
 func (t *Topology) build(cfg Config) error {
 	var err error
-	if t.node, err = NewNamespace(); err != nil {
+	if t.node = cfg.Node; t.node == nil {
+		t.node, err = NewNamespace()
+	}
+	if err != nil {
 		return err
 	}
 	if t.lab, err = NewNamespace(); err != nil {
