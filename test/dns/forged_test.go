@@ -6,6 +6,7 @@ package dns_test
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func TestSpoofedServer(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				f := *f
 				f.t = t
-				var sent int
+				var sent atomic.Int32
 				before := func(w dns.ResponseWriter, q *dns.Msg) {
 					packet, err := forgery(q, forged).Pack()
 					f.check(err)
@@ -67,7 +68,7 @@ func TestSpoofedServer(t *testing.T) {
 					asker = netip.AddrPortFrom(asker.Addr().Unmap(), asker.Port())
 					from := netip.AddrPortFrom(netip.MustParseAddr(server.from), 53)
 					f.check(sendFrom(attacker, from, asker, packet))
-					sent++
+					sent.Add(1)
 					// It is there long before the real one.
 					time.Sleep(100 * time.Millisecond)
 				}
@@ -75,8 +76,8 @@ func TestSpoofedServer(t *testing.T) {
 				defer f.zone.before.Store(nil)
 				addresses, err := victim.Resolve(server.asked, label(real)+".example.com", dns.TypeA)
 				f.check(err)
-				if len(addresses) != 1 || addresses[0] != addressOf(dns.TypeA, real) || sent != 1 {
-					t.Errorf("answer is %v with %d forged; want the server's, with 1 forged", addresses, sent)
+				if len(addresses) != 1 || addresses[0] != addressOf(dns.TypeA, real) || sent.Load() != 1 {
+					t.Errorf("answer is %v with %d forged; want the server's, with 1 forged", addresses, sent.Load())
 				}
 				f.expectRefused(victim, addressOf(dns.TypeA, forged))
 			})
@@ -178,8 +179,8 @@ func TestUntrustedServer(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	f := newFixture(t, 1, nil)
 	pod := f.Pods[0]
-	var seen int
-	before := func(dns.ResponseWriter, *dns.Msg) { seen++ }
+	var seen atomic.Int32
+	before := func(dns.ResponseWriter, *dns.Msg) { seen.Add(1) }
 	f.zone.before.Store(&before)
 	answer := forgery(question("n140.example.com", dns.TypeA), 140)
 	two := question("n140.example.com", dns.TypeA)
@@ -202,8 +203,8 @@ func TestMalformed(t *testing.T) {
 		}))
 	}
 	f.expectCounter(float64(len(messages)), "tierwall_dns_malformed_messages_total", "from", "pod")
-	if seen != 0 {
-		t.Errorf("the server saw %d of %d malformed queries", seen, len(messages))
+	if seen.Load() != 0 {
+		t.Errorf("the server saw %d of %d malformed queries", seen.Load(), len(messages))
 	}
 	broken := func(w dns.ResponseWriter, q *dns.Msg) {
 		packet, err := forgery(q, 141).Pack()
