@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -168,47 +168,64 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
-// TestNoGap sends packets that must not pass, without a pause, while agents come
-// and go and the table is written anew again and again.
+// TestNoGap sends packets that must not pass, without a pause, while the table
+// is written again and again.
 func TestNoGap(t *testing.T) {
 	f := newFixture(t)
 	f.apply(t, guarded())
-	stop := make(chan struct{})
-	var done sync.WaitGroup
-	done.Add(1)
-	go func() {
-		defer done.Done()
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+	renamed := guarded()
+	for id, s := range renamed.Stacks {
+		delete(renamed.Stacks, id)
+		s.ID = "renamed" + id
+		judge(renamed, podA, s)
+	}
+	for name, write := range map[string]func(ctx context.Context, plane *Dataplane) error{
+		"agents come and go": func(ctx context.Context, _ *Dataplane) error {
 			plane, err := New(Config{Netns: f.Node().FD()})
 			if err != nil {
-				t.Error(err)
-				return
+				return err
 			}
-			for range 10 {
-				if _, err := plane.Resync(context.Background(), guarded()); err != nil {
-					t.Error(err)
-				}
+			_, err = plane.Apply(ctx, guarded(), nil)
+			return errors.Join(err, plane.Close())
+		},
+		"repairs": func(ctx context.Context, plane *Dataplane) error {
+			_, err := plane.Resync(ctx, guarded())
+			return err
+		},
+		"changes of all chains and sets": func(ctx context.Context, plane *Dataplane) error {
+			_, err := plane.Apply(ctx, renamed, nil)
+			if err == nil {
+				_, err = plane.Apply(ctx, guarded(), nil)
 			}
-			if err := plane.Close(); err != nil {
-				t.Error(err)
-			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { f.probeWhile(t, write) })
+	}
+}
+
+// probeWhile sends packets that must not pass while write is called again and
+// again.
+func (f *fixture) probeWhile(t *testing.T, write func(context.Context, *Dataplane) error) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	writer := make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil && ctx.Err() == nil {
+			err = write(t.Context(), f.plane)
 		}
+		writer <- err
 	}()
 	deny := append(f.probes(podA, world, unix.IPPROTO_UDP, 443, false), f.probes(world, podA, unix.IPPROTO_UDP, 81, false)...)
-	var many []probe
-	for range 50 {
-		many = append(many, deny...)
-	}
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && !t.Failed(); {
+	many := slices.Repeat(deny, 50)
+	for ctx.Err() == nil && !t.Failed() {
 		f.check(t, many...)
 	}
-	close(stop)
-	done.Wait()
+	cancel()
+	if err := <-writer; err != nil {
+		t.Error(err)
+	}
 }
 
 // TestFailedApply has a ruleset that the kernel refuses: the table that is there

@@ -98,12 +98,13 @@ func (d *Dataplane) connect() error {
 	return nil
 }
 
-// Apply brings the kernel's table to what rs says, in one transaction. The first
-// call takes over whatever table is there. Later calls look only at what delta
-// names, or at everything if delta is nil, and send nothing if nothing differs.
+// Apply brings the kernel's table to what rs says; for packets it is one change.
+// The first call takes over whatever table is there. Later calls look only at
+// what delta names, or at everything if delta is nil, and send nothing if nothing
+// differs.
 //
-// rs must not change during the call. After an error the kernel has the table
-// that it had before, and the next call, whatever its delta, brings all of it up
+// rs must not change during the call. After an error the kernel decides as it
+// did before, and the next call, whatever its delta, brings all of the table up
 // to date; so a failed delta need not be kept.
 func (d *Dataplane) Apply(ctx context.Context, rs *ruleset.Ruleset, delta *ruleset.Delta) (Result, error) {
 	d.mu.Lock()
@@ -123,7 +124,8 @@ func (d *Dataplane) Apply(ctx context.Context, rs *ruleset.Ruleset, delta *rules
 	return d.commit(ctx, m, t)
 }
 
-// Resync writes the whole table anew in one transaction, whatever became of it.
+// Resync writes the whole table anew, whatever became of it; for packets it is
+// one change.
 func (d *Dataplane) Resync(ctx context.Context, rs *ruleset.Ruleset) (Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -166,10 +168,7 @@ func (d *Dataplane) commit(ctx context.Context, m *mirror, t *transaction) (Resu
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	messages, err := t.queue(d.conn)
-	if err == nil {
-		err = d.conn.Flush()
-	}
+	messages, err := t.send(d.conn)
 	if err != nil {
 		return Result{}, errors.Join(fmt.Errorf("apply table inet %s: %w", TableName, err), d.disconnect())
 	}

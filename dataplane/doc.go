@@ -6,6 +6,6 @@
 //
 // Rendering and comparing are pure: parts of a Ruleset become plain data
 // (pieces), pieces are compared with what was applied (the mirror), and the
-// difference is a transaction, which is sent as one netlink batch. README.md
+// difference is a transaction, whose parts are sent as netlink batches. README.md
 // has the packet path and the reasons.
 package dataplane

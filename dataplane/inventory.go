@@ -52,6 +52,7 @@ func takeInventory(conn *nftables.Conn) (*inventory, error) {
 // old chains still find their sets, and no hook is ever without rules.
 func (t *transaction) takeOver(found *inventory) {
 	t.addTable = true
+	t.newTable = len(found.chains)+len(found.sets) == 0
 	t.takeOverChains(found)
 	t.takeOverSets(found)
 }

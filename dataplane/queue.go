@@ -18,14 +18,34 @@ const (
 	bytesPerMessage    = 60000
 )
 
-// queue enters the transaction into the connection's batch, in the order that
-// the kernel needs, and returns the count of messages.
-func (t *transaction) queue(conn *nftables.Conn) (int, error) {
+// send sends the transaction, in up to three batches, and returns the count of
+// messages.
+func (t *transaction) send(conn *nftables.Conn) (int, error) {
+	messages := 0
+	for _, step := range t.steps() {
+		if step.onlyDeletes() {
+			awaitPackets()
+		}
+		n, err := step.sendBatch(conn)
+		messages += n
+		if err != nil {
+			return messages, err
+		}
+	}
+	return messages, nil
+}
+
+// sendBatch sends the transaction as one batch, in the order that the kernel
+// needs.
+func (t *transaction) sendBatch(conn *nftables.Conn) (int, error) {
 	q := queue{conn: conn, table: ownTable(), ids: map[string]*nftables.Set{}}
 	q.setUpTable(t)
 	q.tearDown(t)
 	q.buildUp(t)
-	return q.messages, q.err
+	if q.err != nil {
+		return 0, q.err
+	}
+	return q.messages, conn.Flush()
 }
 
 // queue fills a batch.

@@ -7,12 +7,13 @@ import (
 	"reflect"
 )
 
-// transaction is what one netlink batch changes, as plain data. Everything is
-// torn down before anything is built up, so the kernel never finds a chain or
+// transaction is what changes, as plain data. Within a netlink batch everything
+// is torn down before anything is built up, so the kernel never finds a chain or
 // set still in use, and a name can be given up and taken again.
 type transaction struct {
-	// The table itself: wipe deletes all that is in it.
-	addTable, wipeTable bool
+	// The table itself: wipe deletes all that is in it; new says that there is
+	// nothing in it.
+	addTable, wipeTable, newTable bool
 
 	flushChains    []string
 	flushSets      []string
