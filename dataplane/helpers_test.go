@@ -170,7 +170,7 @@ func (f *fixture) apply(t testing.TB, rs *ruleset.Ruleset) Result {
 func (f *fixture) nft(t testing.TB, input string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("needs the nft command (Debian package nftables)")
+		netnstest.Missing(t, "the nft command (Debian package nftables)", err)
 	}
 	var output []byte
 	err := f.Node().Do(func() error {

@@ -57,7 +57,7 @@ func TestPreflightBridge(t *testing.T) {
 	set := func(setting, value string) {
 		t.Helper()
 		if err := n.SetSysctl(map[string]string{"bridge/" + setting: value}); err != nil {
-			t.Skip("needs br_netfilter:", err)
+			netnstest.Missing(t, "kernel module br_netfilter", err)
 		}
 	}
 	set("bridge-nf-call-iptables", "0")

@@ -58,7 +58,7 @@ func readJournal(path string, now time.Time) ([]entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read learned domain names: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	type key struct {
 		name    string
 		address netip.Addr

@@ -99,6 +99,10 @@ func (q *query) reply(m *dns.Msg, size int) ([]byte, error) {
 	m.Compress = true
 	m.Truncate(size)
 	packet, err := m.Pack()
+	if err == nil {
+		// Some records that are malformed can be read, but not written.
+		err = new(dns.Msg).Unpack(packet)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w that can be packed again: %w", errNoMessage, err)
 	}

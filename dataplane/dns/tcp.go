@@ -63,7 +63,7 @@ type stream struct {
 func (p *Proxy) serveConnection(ctx context.Context, s *stream) {
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	up := p.upstream(s.pod, s.server)
 	defer up.close()
 	for {

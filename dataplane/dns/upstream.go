@@ -82,7 +82,7 @@ func (u *upstream) askUDP(ctx context.Context, q *query) (*dns.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	id := randomID()
 	if _, err := conn.Write(q.forward(id)); err != nil {
 		return nil, fmt.Errorf("ask DNS server: %w", err)
@@ -127,11 +127,10 @@ func (u *upstream) askTCP(ctx context.Context, q *query) (*dns.Msg, error) {
 	return m, err
 }
 
-func (u *upstream) close() error {
-	if u.stream == nil {
-		return nil
+func (u *upstream) close() {
+	if u.stream != nil {
+		_ = u.stream.Close()
 	}
-	return u.stream.Close()
 }
 
 // writeStream writes a message with its length in front.

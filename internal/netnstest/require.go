@@ -24,11 +24,17 @@ func Require(t TB) {
 	if err == nil {
 		err = n.Close()
 	}
-	if err == nil {
-		return
+	if err != nil {
+		Missing(t, "root (CAP_SYS_ADMIN and CAP_NET_ADMIN)", err)
 	}
+}
+
+// Missing skips a test because the machine lacks what it needs, or fails it as
+// Require does.
+func Missing(t TB, what string, err error) {
+	t.Helper()
 	if os.Getenv(RequireVariable) == "1" {
-		t.Fatal("kernel tests are required ("+RequireVariable+"=1), but:", err)
+		t.Fatal("this test needs", what, "and "+RequireVariable+"=1 forbids to skip it:", err)
 	}
-	t.Skip("kernel test needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN):", err)
+	t.Skip("this test needs", what+":", err)
 }

@@ -43,8 +43,8 @@ func hostAddresses() []netip.Addr {
 type Config struct {
 	// Pods are the addresses of each pod; its port is Topology.Pod(index).
 	Pods [][]netip.Addr
-	// Node is the namespace to make the node in, which the topology then owns;
-	// nil for a new one.
+	// Node is the namespace to make the node in, which the topology then owns and
+	// leaves without links when it is closed; nil for a new one.
 	Node *Namespace
 }
 
@@ -61,6 +61,8 @@ type Topology struct {
 	// links are the ports by the interface index in the lab.
 	links map[int]Port
 	pods  int
+	// outlived is true if the node's namespace does not go with the topology.
+	outlived bool
 }
 
 // attachment is a veth between the node and the lab.
@@ -81,7 +83,8 @@ func New(cfg Config) (*Topology, error) {
 
 func (t *Topology) build(cfg Config) error {
 	var err error
-	if t.node = cfg.Node; t.node == nil {
+	t.node, t.outlived = cfg.Node, cfg.Node != nil
+	if !t.outlived {
 		t.node, err = NewNamespace()
 	}
 	if err != nil {
@@ -192,7 +195,7 @@ func (t *Topology) addHostAddresses() error {
 		return fmt.Errorf("find loopback: %w", err)
 	}
 	for _, address := range hostAddresses() {
-		if err := t.node.links.AddrAdd(lo, &netlink.Addr{IPNet: single(address), Flags: unix.IFA_F_NODAD}); err != nil {
+		if err := t.node.links.AddrReplace(lo, &netlink.Addr{IPNet: single(address), Flags: unix.IFA_F_NODAD}); err != nil {
 			return fmt.Errorf("add address %s: %w", address, err)
 		}
 	}
@@ -290,12 +293,25 @@ func (t *Topology) Close() error {
 	if t.wire != nil {
 		errs = append(errs, t.wire.close())
 	}
+	if t.outlived {
+		errs = append(errs, t.removeLinks())
+	}
 	for _, n := range []*Namespace{t.node, t.lab} {
 		if n != nil {
 			errs = append(errs, n.Close())
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (t *Topology) removeLinks() error {
+	for _, a := range t.ports {
+		link := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: a.nodeLink}}
+		if err := t.node.links.LinkDel(link); err != nil {
+			return fmt.Errorf("delete veth: %w", err)
+		}
+	}
+	return nil
 }
 
 func single(a netip.Addr) *net.IPNet {
