@@ -34,7 +34,7 @@ func sendFrom(p *lab.Pod, from, to netip.AddrPort, payload []byte) error {
 		if err != nil {
 			return err
 		}
-		defer unix.Close(fd)
+		defer func() { _ = unix.Close(fd) }()
 		if err := unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1); err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func sendFrom(p *lab.Pod, from, to netip.AddrPort, payload []byte) error {
 func TestSpoofedServer(t *testing.T) {
 	f := newFixture(t, 2, nil)
 	victim := f.Pods[0]
-	const real, forged = 100, 101
+	const genuine, forged = 100, 101
 	for name, attacker := range map[string]*lab.Pod{"itself": victim, "another": f.Pods[1]} {
 		for name, server := range map[string]struct{ asked, from string }{
 			"outside " + name: {lab.OutsideDNS, lab.OutsideDNS},
@@ -74,9 +74,9 @@ func TestSpoofedServer(t *testing.T) {
 				}
 				f.zone.before.Store(&before)
 				defer f.zone.before.Store(nil)
-				addresses, err := victim.Resolve(server.asked, label(real)+".example.com", dns.TypeA)
+				addresses, err := victim.Resolve(server.asked, label(genuine)+".example.com", dns.TypeA)
 				f.check(err)
-				if len(addresses) != 1 || addresses[0] != addressOf(dns.TypeA, real) || sent.Load() != 1 {
+				if len(addresses) != 1 || addresses[0] != addressOf(dns.TypeA, genuine) || sent.Load() != 1 {
 					t.Errorf("answer is %v with %d forged; want the server's, with 1 forged", addresses, sent.Load())
 				}
 				f.expectRefused(victim, addressOf(dns.TypeA, forged))
@@ -90,7 +90,7 @@ func TestSpoofedServer(t *testing.T) {
 func TestWrongAnswers(t *testing.T) {
 	f := newFixture(t, 1, nil)
 	pod := f.Pods[0]
-	const real, forged = 110, 111
+	const genuine, forged = 110, 111
 	for name, wrong := range map[string]func(q *dns.Msg) *dns.Msg{
 		"ID": func(q *dns.Msg) *dns.Msg {
 			m := forgery(q, forged)
@@ -129,7 +129,7 @@ func TestWrongAnswers(t *testing.T) {
 				}
 				f.zone.before.Store(&before)
 				defer f.zone.before.Store(nil)
-				m, err := pod.Ask("udp", lab.OutsideDNS, question(label(real)+".example.com", dns.TypeA), 500*time.Millisecond)
+				m, err := pod.Ask("udp", lab.OutsideDNS, question(label(genuine)+".example.com", dns.TypeA), 500*time.Millisecond)
 				if (err == nil) != answered {
 					t.Errorf("after %d wrong messages: %v, %v; want an answer: %t", times, m, err, answered)
 				}
@@ -143,19 +143,19 @@ func TestWrongAnswers(t *testing.T) {
 // Records that do not belong to the question open nothing.
 func TestUnrelatedRecords(t *testing.T) {
 	f := newFixture(t, 1, nil)
-	const real, forged = 120, 121
+	const genuine, forged = 120, 121
 	before := func(w dns.ResponseWriter, q *dns.Msg) {
 		extra := forgery(question(label(forged)+".example.com", dns.TypeA), forged).Answer[0]
-		m := forgery(q, real)
+		m := forgery(q, genuine)
 		m.Answer = append(m.Answer, extra)
 		m.Ns = append(m.Ns, extra)
 		m.Extra = append(m.Extra, extra)
 		f.check(w.WriteMsg(m))
 	}
 	f.zone.before.Store(&before)
-	_, err := f.Pods[0].Resolve(lab.ServiceDNS, label(real)+".example.com", dns.TypeA)
+	_, err := f.Pods[0].Resolve(lab.ServiceDNS, label(genuine)+".example.com", dns.TypeA)
 	f.check(err)
-	f.expectOpen(f.Pods[0], addressOf(dns.TypeA, real))
+	f.expectOpen(f.Pods[0], addressOf(dns.TypeA, genuine))
 	f.expectRefused(f.Pods[0], addressOf(dns.TypeA, forged))
 }
 
@@ -197,7 +197,7 @@ func TestMalformed(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			_, err = conn.Write(packet)
 			return err
 		}))

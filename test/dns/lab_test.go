@@ -45,7 +45,7 @@ func newFixture(t *testing.T, pods int, configure func(*lab.ProxyConfig)) *fixtu
 	if f.Lab, err = lab.New(pods); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.check(f.Lab.Close()) })
+	t.Cleanup(func() { f.check(f.Close()) })
 	f.serve()
 	f.start()
 	t.Cleanup(func() {

@@ -4,7 +4,6 @@
 package dns_test
 
 import (
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -126,7 +125,7 @@ func TestRestartUnderLoad(t *testing.T) {
 		f.expectOpen(f.Pods[0], addressOf(dns.TypeA, n))
 	}
 	if t.Failed() {
-		t.Log(fmt.Sprintf("of %d names", len(connected)))
+		t.Logf("of %d names", len(connected))
 	}
 }
 

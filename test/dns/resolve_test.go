@@ -133,7 +133,7 @@ func TestManyQueriesOverOneConnection(t *testing.T) {
 		conn, err = dns.Dial("tcp", lab.ServiceDNS+":53")
 		return err
 	}))
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for range 20 {
 		n := f.zone.fresh()
 		f.check(conn.WriteMsg(question(label(n)+".example.com", dns.TypeA)))

@@ -49,13 +49,13 @@ func (r *LoadResult) Quantile(part float64) time.Duration {
 
 // Queries asks for each name and waits for the answer.
 func Queries(cfg LoadConfig) LoadResult {
-	return cfg.run(func(*Pod, *dns.Msg) error { return nil })
+	return cfg.run(func(*dns.Msg) error { return nil })
 }
 
 // FirstConnections asks for each name and connects at once to the addresses in
 // the answer. A connection that does not work is a failure.
 func FirstConnections(cfg LoadConfig) LoadResult {
-	return cfg.run(func(p *Pod, answer *dns.Msg) error {
+	return cfg.run(func(answer *dns.Msg) error {
 		addresses := Addresses(answer)
 		if len(addresses) == 0 {
 			return fmt.Errorf("no address for %s: %s", answer.Question[0].Name, dns.RcodeToString[answer.Rcode])
@@ -73,7 +73,7 @@ func FirstConnections(cfg LoadConfig) LoadResult {
 }
 
 // run has the workers of all pods take one number after the other.
-func (cfg LoadConfig) run(then func(*Pod, *dns.Msg) error) LoadResult {
+func (cfg LoadConfig) run(then func(*dns.Msg) error) LoadResult {
 	var next atomic.Int64
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -82,7 +82,7 @@ func (cfg LoadConfig) run(then func(*Pod, *dns.Msg) error) LoadResult {
 	for _, p := range cfg.Pods {
 		for range cfg.Workers {
 			workers.Go(func() {
-				w := worker{config: cfg, pod: p, next: &next, then: then}
+				w := worker{config: cfg, next: &next, then: then}
 				err := p.Do(w.run)
 				mu.Lock()
 				defer mu.Unlock()
@@ -107,9 +107,8 @@ func (r *LoadResult) add(other LoadResult, err error) {
 
 type worker struct {
 	config LoadConfig
-	pod    *Pod
 	next   *atomic.Int64
-	then   func(*Pod, *dns.Msg) error
+	then   func(*dns.Msg) error
 	result LoadResult
 }
 
@@ -118,7 +117,7 @@ func (w *worker) run() error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for n := int(w.next.Add(1) - 1); n < w.config.Names; n = int(w.next.Add(1) - 1) {
 		err := w.ask(conn, w.config.Name(n))
 		w.result.Done++
@@ -139,5 +138,5 @@ func (w *worker) ask(conn *dns.Conn, name string) error {
 		return fmt.Errorf("ask for %s: %w", name, err)
 	}
 	w.result.Latencies = append(w.result.Latencies, time.Since(start))
-	return w.then(w.pod, answer)
+	return w.then(answer)
 }

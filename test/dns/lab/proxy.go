@@ -121,7 +121,7 @@ func (p *Proxy) Metrics() (map[string]*dto.MetricFamily, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read metrics: %w", err)
 	}
-	defer r.Body.Close()
+	defer func() { _ = r.Body.Close() }()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	return parser.TextToMetricFamilies(r.Body)
 }
