@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -151,9 +150,7 @@ func (s *show) explainOne(step story.Step, e story.Explanation) error {
 	decided := false
 	for _, count := range e.Counts {
 		s.printf("      %s: %s packets %d -> %d", count.Node, s.style.bold(count.Name), count.Before, count.After)
-		decided = decided || slices.ContainsFunc(step.Policies, func(policy string) bool {
-			return strings.Contains(count.Name, "/"+policy+"/")
-		})
+		decided = decided || step.DecidedBy(count)
 	}
 	if !decided {
 		return fmt.Errorf("%s: %v changed, and none of %v decided about it", step.Name, e.Pairs, step.Policies)

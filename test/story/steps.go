@@ -6,6 +6,8 @@ package story
 import (
 	"embed"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 //go:embed expected
@@ -54,7 +56,16 @@ func Steps() ([]Step, error) {
 	return steps, nil
 }
 
-// samplePath is relative to the repository.
+// Sample is the file that the step applies, relative to the repository.
+func (s Step) Sample() string { return samplePath(s.Name) }
+
+// DecidedBy tells whether a count is that of a rule of the step's policies.
+func (s Step) DecidedBy(c Count) bool {
+	return slices.ContainsFunc(s.Policies, func(policy string) bool {
+		return strings.Contains(c.Name, "/"+policy+"/")
+	})
+}
+
 func samplePath(name string) string { return "config/samples/" + name + ".yaml" }
 
 func readExpected(name string) (*Matrix, error) {

@@ -26,7 +26,7 @@ func TestEverySampleIsAStep(t *testing.T) {
 	}
 	var got []string
 	for _, s := range steps {
-		got = append(got, filepath.Join("../..", samplePath(s.Name)))
+		got = append(got, filepath.Join("../..", s.Sample()))
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("samples without a step (-) and steps without a sample (+):\n%s", diff)

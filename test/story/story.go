@@ -169,7 +169,7 @@ func addHosts(cfg Config) (map[string]*cluster.Host, error) {
 
 // Apply gives the commands of a step.
 func (s *Story) Apply(ctx context.Context, step Step) error {
-	commands := append(slices.Clone(step.Prepare), []string{"apply", "-f", s.cfg.path(samplePath(step.Name))})
+	commands := append(slices.Clone(step.Prepare), []string{"apply", "-f", s.cfg.path(step.Sample())})
 	for _, command := range commands {
 		if err := s.cfg.kubectl(ctx, command...); err != nil {
 			return fmt.Errorf("step %s: %w", step.Name, err)
