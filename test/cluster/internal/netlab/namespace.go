@@ -33,6 +33,9 @@ type Namespace struct {
 func Create(name string) (Namespace, error) {
 	n := Namespace{name: name}
 	err := thread.Run(func() error {
+		if err := shareDirectory(); err != nil {
+			return err
+		}
 		handle, err := netns.NewNamed(name)
 		if err != nil {
 			return err
@@ -43,6 +46,32 @@ func Create(name string) (Namespace, error) {
 		return n, fmt.Errorf("create network namespace %s: %w", name, err)
 	}
 	return n, n.linkUp("lo")
+}
+
+// shareDirectory makes the directory a mount of its own, as `ip netns add` does.
+// Otherwise somebody's first `ip netns add` would put such a mount over the
+// namespaces that are there, and nobody could remove them any more.
+func shareDirectory() error {
+	if err := os.MkdirAll(directory, 0o755); err != nil {
+		return err
+	}
+	lock, err := os.Open(directory)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() //nolint:errcheck // Only locked.
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", directory, err)
+	}
+	share := func() error { return unix.Mount("", directory, "none", unix.MS_SHARED|unix.MS_REC, "") }
+	// EINVAL: it is no mount yet.
+	if err := share(); !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	if err := unix.Mount(directory, directory, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("mount %s on itself: %w", directory, err)
+	}
+	return share()
 }
 
 // Open names a namespace that Create made earlier.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -66,6 +67,17 @@ func TestDeleteTakesThePrefixOnly(t *testing.T) {
 	}
 	succeed(t, other.Do(func() error { return nil }))
 	succeed(t, netlab.Delete(prefix+"a-"))
+}
+
+// The first `ip netns add` on a machine mounts the directory on itself.
+func TestDeleteAfterSomebodyElseMadeANamespace(t *testing.T) {
+	prefix := newPrefix(t)
+	create(t, prefix+"own")
+	out, err := exec.Command("ip", "netns", "add", prefix+"foreign").CombinedOutput()
+	if err != nil {
+		t.Fatalf("ip netns add: %v: %s", err, out)
+	}
+	succeed(t, netlab.Delete(prefix))
 }
 
 func newPrefix(t *testing.T) string {
