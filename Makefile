@@ -139,6 +139,10 @@ e2e: debs images probe ## Run the end-to-end tests on a real two-node cluster. N
 conformance: debs images ## Run upstream's conformance suite on an IPv4 and an IPv6 cluster; docs/conformance.md. Needs root.
 	TIERWALL_ARTIFACTS=$(abspath $(ARTIFACTS)) $(call GO_TEST,conformance) -tags e2e -count=1 -timeout 80m ./test/conformance
 
+.PHONY: bench-dns
+bench-dns: debs ## Measure the DNS proxy against direct queries, and 10,000 first connections. Needs root.
+	go run ./test/dns/bench
+
 ##@ Demo
 
 .PHONY: demo
