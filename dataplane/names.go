@@ -79,13 +79,14 @@ func defaultRangesMap(s *ruleset.Stack) string { return "default-ranges/" + stac
 // different names.
 func decisionChain(d ruleset.Decision) string {
 	rule := fmt.Sprint(d.Rule)
-	switch {
-	case d.Rule == ruleset.DefaultDeny:
+	if d.Rule == ruleset.DefaultDeny {
 		rule = "default"
-	case d.FailClosed:
-		rule = "not-understood-" + rule
-	case d.RuleName != "":
+	}
+	if d.RuleName != "" {
 		rule += "-" + d.RuleName
+	}
+	if d.FailClosed {
+		rule = "not-understood-" + rule
 	}
 	full := fmt.Sprintf("%s/%s-%s/%s/%s", lower(d.Action), lower(d.Tier), lower(d.Direction), d.Policy, rule)
 	name := strings.Map(identifierRune, full)

@@ -24,10 +24,16 @@ import (
 // the table must be the one that would be written from scratch.
 func TestRandomRulesets(t *testing.T) {
 	f := newFixture(t)
+	previous := &ruleset.Ruleset{}
+	f.apply(t, previous)
 	rapid.Check(t, func(rt *rapid.T) {
 		rs := randomRuleset().Draw(rt, "ruleset")
-		if _, err := f.plane.Apply(t.Context(), rs, nil); err != nil {
+		if _, err := f.plane.Apply(t.Context(), rs, difference(previous, rs)); err != nil {
 			rt.Fatal(err)
+		}
+		previous = rs
+		if result, err := f.plane.Apply(t.Context(), rs, nil); err != nil || result != (Result{}) {
+			rt.Fatalf("the delta left something to do: %+v, %v", result, err)
 		}
 		f.checkDecisions(rt, rs)
 		changed := f.normalList(t)
@@ -40,6 +46,48 @@ func TestRandomRulesets(t *testing.T) {
 			rt.Fatalf("the changed table is not the one from scratch (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// difference returns the delta from one ruleset to another.
+func difference(a, b *ruleset.Ruleset) *ruleset.Delta {
+	d := &ruleset.Delta{
+		Endpoints: different(a.Endpoints, b.Endpoints),
+		Subjects:  different(a.Subjects, b.Subjects),
+		Networks:  !slices.Equal(a.Networks, b.Networks),
+		Stacks:    map[ruleset.StackID]struct{}{},
+		Rows:      map[ruleset.StackID]map[ruleset.ClassID]struct{}{},
+	}
+	for id := range different(a.Stacks, b.Stacks) {
+		was, is := a.Stacks[id], b.Stacks[id]
+		if was == nil || is == nil || !cmp.Equal(was.Table, is.Table) {
+			d.Stacks[id] = struct{}{}
+		}
+		if was == nil {
+			was = &ruleset.Stack{}
+		}
+		if is == nil {
+			continue
+		}
+		if rows := different(was.Rows, is.Rows); len(rows) > 0 {
+			d.Rows[id] = rows
+		}
+	}
+	return d
+}
+
+// different returns the keys whose values are not equal.
+func different[K comparable, V any](a, b map[K]V) map[K]struct{} {
+	keys := map[K]struct{}{}
+	addKeys(keys, a)
+	addKeys(keys, b)
+	for key := range keys {
+		was, had := a[key]
+		is, has := b[key]
+		if had == has && cmp.Equal(was, is) {
+			delete(keys, key)
+		}
+	}
+	return keys
 }
 
 // normalList returns the table's chains and sets, sorted, without the values of

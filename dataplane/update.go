@@ -90,6 +90,9 @@ func (u *update) setStacks(delta *ruleset.Delta) error {
 		if stack == nil {
 			delete(u.rows, id)
 		} else {
+			if u.rows[id] == nil {
+				u.rows[id] = map[ruleset.ClassID]ruleset.RowID{}
+			}
 			var err error
 			if to, err = renderStack(stack); err != nil {
 				return err
@@ -107,7 +110,7 @@ func (u *update) setRows(delta *ruleset.Delta) error {
 			continue
 		}
 		if u.rows[id] == nil {
-			u.rows[id] = make(map[ruleset.ClassID]ruleset.RowID, len(stack.Rows))
+			return fmt.Errorf("stack %s of %v: the delta names its rows, but not the stack, which is new", id, stack.Policies)
 		}
 		for class := range classes {
 			if err := u.setRow(stack, class); err != nil {
