@@ -108,6 +108,8 @@ func artifacts() string {
 }
 
 func (r run) test(t *testing.T, c *cluster.Cluster, family cluster.IPFamily) {
+	name := "conformance-" + string(family) + "-" + r.name
+	t.Cleanup(func() { keepLogs(t, c, name+".log") })
 	if r.channel != "" {
 		installUpstreamKind(t, c, r.channel)
 	}
@@ -123,7 +125,7 @@ func (r run) test(t *testing.T, c *cluster.Cluster, family cluster.IPFamily) {
 	if err := s.Run(t, tests.ConformanceTests); err != nil {
 		t.Fatal(err)
 	}
-	writeReport(t, s, "conformance-"+string(family)+"-"+r.name+".yaml")
+	writeReport(t, s, name+".yaml")
 }
 
 func (r run) options(t *testing.T, c *cluster.Cluster) suite.Options {

@@ -6,14 +6,18 @@
 package conformance
 
 import (
+	"context"
 	"debug/buildinfo"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	report "sigs.k8s.io/network-policy-api/conformance/apis/v1alpha1"
 	"sigs.k8s.io/network-policy-api/conformance/utils/suite"
 	"sigs.k8s.io/yaml"
+
+	"github.com/tierwall/tierwall/test/cluster"
 )
 
 // implementation is what the report says about Tierwall.
@@ -50,5 +54,24 @@ func writeReport(t *testing.T, s *suite.ConformanceProfileTestSuite, file string
 	t.Logf("%s:\n%s", file, text)
 	if err := os.WriteFile(filepath.Join(artifacts(), file), text, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// keepLogs writes what Tierwall logged among the artifacts if the test failed:
+// the cluster is gone by the time that somebody looks for the cause.
+func keepLogs(t *testing.T, c *cluster.Cluster, file string) {
+	t.Helper()
+	if !t.Failed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	logs, err := c.Kubectl(ctx, "--namespace=tierwall-system", "logs", "--prefix", "--tail=-1",
+		"--selector=app.kubernetes.io/name=tierwall")
+	if err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(artifacts(), file), []byte(logs), 0o644); err != nil {
+		t.Error(err)
 	}
 }
