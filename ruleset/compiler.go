@@ -5,6 +5,7 @@ package ruleset
 
 import (
 	"hash/maphash"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -33,7 +34,9 @@ type Compiler struct {
 	networks   networkTable
 	domains    map[string]*domainState
 
-	// What policies ask for.
+	// What policies ask for. Those that were set or deleted (nil) since the last
+	// Update are pending.
+	pending        map[PolicyKey]*Policy
 	policies       map[PolicyKey]*policyState
 	policySubjects selectorIndex[*policyState]
 	subjects       map[subjectKey]*subjectState
@@ -46,6 +49,8 @@ type Compiler struct {
 	liveNodes      map[*feature]struct{}
 	liveNetworks   map[*feature]struct{}
 	liveDomains    domainIndex
+	// announced are the features that pending policies will ask for.
+	announced []*feature
 	// nodeSelectors counts the live features that look at pods' nodes.
 	nodeSelectors int
 
@@ -88,7 +93,7 @@ func NewCompiler(nodeName string) *Compiler {
 		identities: map[identityKey]*identity{}, endpoints: map[netip.Addr]*endpoint{}, groups: map[groupKey]*group{},
 		domains: map[string]*domainState{},
 
-		policies: map[PolicyKey]*policyState{}, policySubjects: newSelectorIndex[*policyState](),
+		pending: map[PolicyKey]*Policy{}, policies: map[PolicyKey]*policyState{}, policySubjects: newSelectorIndex[*policyState](),
 		subjects: map[subjectKey]*subjectState{}, stacks: map[StackID]*stackState{}, stacksByKey: map[stackKey][]*stackState{},
 		decisions: newDecisionPool(), features: newFeatureTable(), portNames: map[string]*portNameState{},
 		livePods: newSelectorIndex[*feature](), liveNodes: map[*feature]struct{}{}, liveNetworks: map[*feature]struct{}{},
@@ -113,21 +118,58 @@ func newDelta() Delta {
 // the next one.
 func (c *Compiler) Ruleset() *Ruleset { return &c.ruleset }
 
-// Update compiles what changed since the last Update and returns what that
+// Update compiles all that changed since the last Update and returns what that
 // changed in the Ruleset.
 func (c *Compiler) Update() *Delta {
+	merged := newDelta()
+	for delta := range c.Steps() {
+		merged.merge(delta)
+	}
+	return &merged
+}
+
+// Steps compiles all that changed since the last Update, in up to three steps,
+// and yields after each what it changed in the Ruleset. A step is compiled when it
+// is asked for, so the caller can bring the kernel to one before the next.
+//
+// A packet on its way through the tables may find its class before a commit and
+// the class's row after it. So what tells addresses apart is committed first,
+// while every decision stays what it is, and what is decided about them second:
+// whichever class the packet found, it meets a row that is right before or after.
+// What is known of pods, namespaces and nodes comes before both.
+func (c *Compiler) Steps() iter.Seq[*Delta] {
+	return func(yield func(*Delta) bool) {
+		policies := c.pending
+		c.pending = map[PolicyKey]*Policy{}
+		c.compileAll()
+		if len(policies) == 0 {
+			yield(c.takeDelta())
+			return
+		}
+		if delta := c.takeDelta(); !delta.Empty() && !yield(delta) {
+			return
+		}
+		for key, policy := range policies {
+			c.replacePolicy(key, policy)
+		}
+		c.refine()
+		if delta := c.takeDelta(); !delta.Empty() && !yield(delta) {
+			return
+		}
+		c.compileAll()
+		yield(c.takeDelta())
+	}
+}
+
+// compileAll brings the Ruleset up to date with what is known, pending policies
+// aside.
+func (c *Compiler) compileAll() {
 	c.restack()
 	c.compileStacks()
+	c.withdrawAnnounced()
 	c.settleFeatures()
-	for _, e := range c.touchedEndpoints {
-		e.touched = false
-		c.regroup(e)
-	}
-	c.touchedEndpoints = c.touchedEndpoints[:0]
-	changes := c.classify()
-	c.listAll()
-	for _, change := range changes {
-		c.updateRows(change)
+	for _, change := range c.reclassify() {
+		c.updateRows(change, func(s *stackState) bool { return !s.touched })
 	}
 	for _, s := range c.touchedStacks {
 		c.buildRows(s)
@@ -137,6 +179,32 @@ func (c *Compiler) Update() *Delta {
 	c.listNetworks()
 	c.dropStaleIdentities()
 	c.forgetFeatures()
+}
+
+// refine tells apart what the policies just replaced will tell apart, and leaves
+// all stacks as they are.
+func (c *Compiler) refine() {
+	c.settleFeatures()
+	for _, change := range c.reclassify() {
+		c.updateRows(change, func(*stackState) bool { return true })
+	}
+	c.listNetworks()
+}
+
+// reclassify gives every address that may have another signature its class, and
+// returns the classes whose rows have to be worked out.
+func (c *Compiler) reclassify() []classChange {
+	for _, e := range c.touchedEndpoints {
+		e.touched = false
+		c.regroup(e)
+	}
+	c.touchedEndpoints = c.touchedEndpoints[:0]
+	changes := c.classify()
+	c.listAll()
+	return changes
+}
+
+func (c *Compiler) takeDelta() *Delta {
 	delta := c.delta
 	c.delta = newDelta()
 	return &delta
@@ -349,20 +417,7 @@ func (c *Compiler) refreshNode(name string) {
 
 // SetPolicy adds a policy or replaces the one with the same key. The policy must
 // not be changed afterwards.
-func (c *Compiler) SetPolicy(policy *Policy) {
-	p := c.policies[policy.Key]
-	if p == nil {
-		c.lastPolicy++
-		p = &policyState{number: c.lastPolicy, stacks: map[*stackState]struct{}{}}
-		c.policies[policy.Key] = p
-	}
-	c.replacePolicy(p, policy)
-}
+func (c *Compiler) SetPolicy(policy *Policy) { c.pending[policy.Key] = policy }
 
 // DeletePolicy forgets a policy; it may be unknown.
-func (c *Compiler) DeletePolicy(key PolicyKey) {
-	if p := c.policies[key]; p != nil {
-		c.replacePolicy(p, nil)
-		delete(c.policies, key)
-	}
-}
+func (c *Compiler) DeletePolicy(key PolicyKey) { c.pending[key] = nil }

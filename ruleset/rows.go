@@ -117,8 +117,8 @@ func (c *Compiler) universal(s *stackState) *feature {
 }
 
 // updateRows works out the rows of a class that changed, in the stacks that
-// can tell.
-func (c *Compiler) updateRows(change classChange) {
+// can tell and are concerned.
+func (c *Compiler) updateRows(change classChange, concerned func(*stackState) bool) {
 	stacks := map[*stackState]struct{}{}
 	add := func(f *feature) {
 		if f.kind == portFeature {
@@ -143,7 +143,7 @@ func (c *Compiler) updateRows(change classChange) {
 		add(universal)
 	}
 	for s := range stacks {
-		if !s.touched {
+		if concerned(s) {
 			c.setRow(s, change.class)
 		}
 	}

@@ -4,6 +4,7 @@
 package ruleset
 
 import (
+	"maps"
 	"net/netip"
 )
 
@@ -130,4 +131,18 @@ type Delta struct {
 // Empty reports whether nothing changed.
 func (d *Delta) Empty() bool {
 	return len(d.Endpoints) == 0 && len(d.Subjects) == 0 && !d.Networks && len(d.Stacks) == 0 && len(d.Rows) == 0
+}
+
+// merge adds the keys of other.
+func (d *Delta) merge(other *Delta) {
+	maps.Copy(d.Endpoints, other.Endpoints)
+	maps.Copy(d.Subjects, other.Subjects)
+	d.Networks = d.Networks || other.Networks
+	maps.Copy(d.Stacks, other.Stacks)
+	for id, classes := range other.Rows {
+		if d.Rows[id] == nil {
+			d.Rows[id] = map[ClassID]struct{}{}
+		}
+		maps.Copy(d.Rows[id], classes)
+	}
 }

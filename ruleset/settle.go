@@ -13,7 +13,9 @@ import (
 type portNameState struct {
 	// stacks have egress rules that ask for the name.
 	stacks map[*stackState]struct{}
-	live   bool
+	// announced says that pending policies have such rules.
+	announced bool
+	live      bool
 	// features are what the name stands for on some pods; only while live.
 	features map[*feature]struct{}
 }
@@ -177,7 +179,7 @@ func setMember(set map[*feature]struct{}, f *feature) {
 func (c *Compiler) settleNames(s *settled) bool {
 	ended := false
 	for name, n := range c.portNames {
-		switch wanted := len(n.stacks) > 0; {
+		switch wanted := n.announced || len(n.stacks) > 0; {
 		case wanted && !n.live:
 			n.live = true
 			s.newNames[name] = struct{}{}

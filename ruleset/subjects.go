@@ -147,33 +147,87 @@ func (c *Compiler) matchSubject(s *subjectState) {
 	}
 }
 
-// replacePolicy changes a policy from old to now, either of which may be nil,
-// for all subjects.
-func (c *Compiler) replacePolicy(p *policyState, now *Policy) {
-	if old := p.policy; old != nil && old.Subject != nil {
-		c.policySubjects.remove(old.Subject, p)
-	}
-	var concerned []*subjectState
-	for _, s := range c.subjects {
-		if !s.fresh && s.policies.removePolicy(p) {
-			concerned = append(concerned, s)
+// replacePolicy sets a policy, or forgets it if now is nil, for all subjects, and
+// announces what it will ask for.
+func (c *Compiler) replacePolicy(key PolicyKey, now *Policy) {
+	p := c.policies[key]
+	if p == nil {
+		if now == nil {
+			return
 		}
+		c.lastPolicy++
+		p = &policyState{number: c.lastPolicy, stacks: map[*stackState]struct{}{}}
+		c.policies[key] = p
 	}
+	c.deselectSubjects(p)
 	p.policy, p.rules = now, [2]*compiledRules{}
 	for st := range p.stacks {
 		c.touchStack(st)
 	}
-	if now != nil && now.Subject != nil {
-		c.policySubjects.add(now.Subject, p)
-		for _, s := range c.subjects {
-			if !s.fresh && now.Subject.matches(c.subjectView(s)) {
-				s.policies.addPolicy(p)
-				concerned = append(concerned, s)
+	if now == nil {
+		delete(c.policies, key)
+		return
+	}
+	c.selectSubjects(p)
+}
+
+// deselectSubjects takes the policy from the subjects that it selects.
+func (c *Compiler) deselectSubjects(p *policyState) {
+	if p.policy == nil || p.policy.Subject == nil {
+		return
+	}
+	c.policySubjects.remove(p.policy.Subject, p)
+	for _, s := range c.subjects {
+		if s.policies.removePolicy(p) {
+			c.touchSubject(s)
+		}
+	}
+}
+
+// selectSubjects adds the policy to the subjects that it selects.
+func (c *Compiler) selectSubjects(p *policyState) {
+	if p.policy.Subject == nil {
+		return
+	}
+	c.policySubjects.add(p.policy.Subject, p)
+	selected := false
+	for _, s := range c.subjects {
+		if p.policy.Subject.matches(c.subjectView(s)) {
+			s.policies.addPolicy(p)
+			c.touchSubject(s)
+			selected = true
+		}
+	}
+	if selected {
+		c.announce(p.policy)
+	}
+}
+
+// announce holds the features that the policy's stacks will ask for, so that they
+// can be live before the stacks change.
+func (c *Compiler) announce(p *Policy) {
+	for d := range p.Rules {
+		for i := range p.Rules[d] {
+			for _, peer := range p.Rules[d][i].Peers {
+				f := c.features.peerFeature(peer)
+				c.useFeature(f, 1)
+				c.announced = append(c.announced, f)
 			}
 		}
 	}
-	for _, s := range concerned {
-		c.touchSubject(s)
+	for _, name := range portNames(p.Rules[Egress]) {
+		c.portName(name).announced = true
+	}
+}
+
+// withdrawAnnounced lets go of what was announced, now that stacks hold it.
+func (c *Compiler) withdrawAnnounced() {
+	for _, f := range c.announced {
+		c.useFeature(f, -1)
+	}
+	c.announced = nil
+	for _, n := range c.portNames {
+		n.announced = false
 	}
 }
 
