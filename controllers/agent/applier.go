@@ -49,6 +49,8 @@ type applier struct {
 	// received are the events that the kernel does not know yet; at most
 	// maxBatch of them, the others go unmeasured.
 	received []message
+	// committed is true if the kernel took something since the last finish.
+	committed bool
 	// delay grows with every failure in a row; timer runs from a failure to
 	// the next try.
 	delay wait.Backoff
@@ -90,7 +92,6 @@ func (a *applier) apply(ctx context.Context, c *ruleset.Compiler, delta *ruleset
 		return
 	}
 	if !a.pending && delta.Empty() {
-		a.received = a.received[:0]
 		return
 	}
 	operation, start := operationApply, time.Now()
@@ -136,6 +137,17 @@ func (a *applier) succeeded(stats ruleset.Stats, result dataplane.Result) {
 	a.begun, a.pending, a.whole, a.failure, a.delay = true, false, false, "", retryDelay()
 	a.health.succeeded()
 	a.metrics.observeRuleset(stats, result)
-	a.metrics.observeCommit(a.received, time.Now())
-	a.received = a.received[:0]
+	a.committed = true
+}
+
+// finish is called when the kernel was brought to the last step of an update. It
+// measures how long the events took that changed something.
+func (a *applier) finish() {
+	if a.pending {
+		return
+	}
+	if a.committed {
+		a.metrics.observeCommit(a.received, time.Now())
+	}
+	a.received, a.committed = a.received[:0], false
 }

@@ -125,10 +125,18 @@ func (l *loop) drain() {
 	}
 }
 
-// update brings the ruleset, and then the kernel, up to date.
+// update brings the ruleset, and then the kernel, up to date: step by step once
+// the kernel enforces something, so that no step opens or closes more than what
+// changed.
 func (l *loop) update(ctx context.Context) {
 	l.health.busy()
 	defer l.health.idle()
-	delta := l.compiler.Update()
-	l.applier.apply(ctx, l.compiler, delta)
+	defer l.applier.finish()
+	if !l.applier.begun {
+		l.applier.apply(ctx, l.compiler, l.compiler.Update())
+		return
+	}
+	for delta := range l.compiler.Steps() {
+		l.applier.apply(ctx, l.compiler, delta)
+	}
 }
