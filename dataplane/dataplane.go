@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -26,6 +27,10 @@ type Config struct {
 	// Netns is a file descriptor of the network namespace to work in, which the
 	// caller keeps open; 0 is the one of the calling thread.
 	Netns int
+	// DNSProxy is where the DNS proxy listens: at most one loopback address of
+	// each family, at which the port is that of both UDP and TCP. Without one, no
+	// queries are brought to it.
+	DNSProxy []netip.AddrPort
 	// Logger gets what a person should know; the zero value logs nothing.
 	Logger logr.Logger
 }
@@ -44,6 +49,7 @@ type Dataplane struct {
 	mirror *mirror
 	// stubborn is true after a take-over failed.
 	stubborn bool
+	routes   routes
 }
 
 // Result says what an Apply did.
@@ -116,6 +122,9 @@ func (d *Dataplane) Apply(ctx context.Context, rs *ruleset.Ruleset, delta *rules
 		delta = d.mirror.everything(rs)
 	}
 	m := d.mirror
+	if len(delta.Subjects) > 0 {
+		m.proxy = d.proxyFor(rs)
+	}
 	t, err := m.update(rs, delta)
 	if err != nil {
 		d.mirror = nil
@@ -142,6 +151,7 @@ func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, 
 		}
 	}
 	m := newMirror()
+	m.proxy = d.proxyFor(rs)
 	t, err := m.update(rs, m.everything(rs))
 	if err != nil {
 		return Result{}, err
@@ -173,6 +183,7 @@ func (d *Dataplane) commit(ctx context.Context, m *mirror, t *transaction) (Resu
 		return Result{}, errors.Join(fmt.Errorf("apply table inet %s: %w", TableName, err), d.disconnect())
 	}
 	d.mirror = m
+	d.dropRoutes()
 	if t.unreloadable && !m.unreloadable {
 		m.unreloadable = true
 		d.config.Logger.Info("So many classes of peers are in use that a listing of the nftables table must not be loaded back; "+

@@ -22,6 +22,9 @@ const (
 	// Hash maps of local pods' addresses to their chain.
 	kindDispatch4
 	kindDispatch6
+	// Sets of addresses of local pods.
+	kindPods4
+	kindPods6
 	// Sets of (address . the same address) of local pods.
 	kindSelf4
 	kindSelf6
@@ -54,7 +57,7 @@ func (k setKind) isVerdictMap() bool {
 // isMap reports whether the elements have data.
 func (k setKind) isMap() bool {
 	switch k {
-	case kindSelf4, kindSelf6, kindICMPv6:
+	case kindPods4, kindPods6, kindSelf4, kindSelf6, kindICMPv6:
 		return false
 	default:
 		return true
@@ -72,9 +75,9 @@ func (k setKind) isRanges() bool { return k == kindRanges || k == kindRowRanges 
 // keyType returns the type of the keys.
 func (k setKind) keyType() nftables.SetDatatype {
 	switch k {
-	case kindEndpoints4, kindNetworks4, kindDispatch4:
+	case kindEndpoints4, kindNetworks4, kindDispatch4, kindPods4:
 		return nftables.TypeIPAddr
-	case kindEndpoints6, kindNetworks6, kindDispatch6:
+	case kindEndpoints6, kindNetworks6, kindDispatch6, kindPods6:
 		return nftables.TypeIP6Addr
 	case kindSelf4:
 		return nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeIPAddr)

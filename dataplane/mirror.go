@@ -13,13 +13,16 @@ import (
 const (
 	pieceBase     = "base"
 	pieceSubjects = "subjects"
+	pieceDNS      = "dns"
 )
 
 // mirror is what the kernel's table holds, as far as it is needed to know what
 // to change. The elements of the large maps are kept as numbers only.
 type mirror struct {
 	// base is what every table has; it is rendered once.
-	base      piece
+	base piece
+	// proxy is where DNS queries are brought to.
+	proxy     []netip.AddrPort
 	pieces    map[string]piece
 	endpoints map[netip.Addr]ruleset.ClassID
 	networks  map[ruleset.NetworkRange]struct{}

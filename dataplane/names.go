@@ -43,6 +43,9 @@ const (
 	setEndpoints6         = "endpoints6"
 	setNetworks4          = "networks4"
 	setNetworks6          = "networks6"
+	// These have the local pods whose DNS queries go to the proxy.
+	setDNS4 = "dns4"
+	setDNS6 = "dns6"
 )
 
 const (

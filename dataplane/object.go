@@ -14,8 +14,10 @@ import (
 type chain struct {
 	name string
 	// hook is nil for a regular chain.
-	hook  *nftables.ChainHook
-	rules []rule
+	hook *nftables.ChainHook
+	// priority is among the chains of the hook.
+	priority nftables.ChainPriority
+	rules    []rule
 }
 
 // rule is one rule of a chain.

@@ -51,13 +51,39 @@ func checkExpressions(conn *nftables.Conn) error {
 	conn.CreateTable(trial)
 	c := conn.AddChain(&nftables.Chain{Table: trial, Name: "trial"})
 	conn.AddRule(&nftables.Rule{Table: trial, Chain: c, Exprs: append(isEstablished(), &expr.Counter{})})
+	return finishTrial(conn, trial, "connection tracking for nftables: load modules nf_conntrack and nft_ct, or build the kernel with CONFIG_NFT_CT")
+}
+
+// checkRedirect tries the rules that bring DNS queries to the proxy in the same
+// way.
+func checkRedirect(cfg Config) error {
+	conn, err := nftables.New(nftables.WithNetNSFd(cfg.Netns))
+	if err != nil {
+		return fmt.Errorf("open netlink connection: %w", err)
+	}
+	trial := &nftables.Table{Family: nftables.TableFamilyINet, Name: TableName + "-preflight"}
+	conn.CreateTable(trial)
+	q := queue{conn: conn, table: trial, ids: map[string]*nftables.Set{}}
+	p := renderDNSChains(cfg.DNSProxy, [2]set{newSet(setDNS4, kindPods4), newSet(setDNS6, kindPods6)})
+	q.buildUp(&transaction{addChains: p.chains, addSets: p.sets, addRules: p.chains})
+	if q.err != nil {
+		return q.err
+	}
+	return finishTrial(conn, trial, "transparent proxies for nftables: load modules nft_tproxy, nft_socket and nft_fib_inet, "+
+		"or build the kernel with CONFIG_NFT_TPROXY, CONFIG_NFT_SOCKET and CONFIG_NFT_FIB_INET")
+}
+
+// finishTrial sends a transaction that began with the creation of the trial
+// table, and says what the kernel has not if it is refused for another reason
+// than it must be.
+func finishTrial(conn *nftables.Conn, trial *nftables.Table, what string) error {
 	conn.CreateTable(trial)
 	err := conn.Flush()
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("no permission to change nftables: run as root or with capability NET_ADMIN: %w", err)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP):
-		return fmt.Errorf("this kernel has no connection tracking for nftables: load modules nf_conntrack and nft_ct, or build the kernel with CONFIG_NFT_CT: %w", err)
+		return fmt.Errorf("this kernel has no %s: %w", what, err)
 	case errors.Is(err, unix.EEXIST):
 		return nil
 	case err == nil:

@@ -141,7 +141,7 @@ func (c chain) definition(table *nftables.Table) *nftables.Chain {
 	if c.hook != nil {
 		policy := nftables.ChainPolicyAccept
 		definition.Hooknum, definition.Type = c.hook, nftables.ChainTypeFilter
-		definition.Priority, definition.Policy = nftables.ChainPriorityFilter, &policy
+		definition.Priority, definition.Policy = &c.priority, &policy
 	}
 	return definition
 }

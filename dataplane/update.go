@@ -28,6 +28,7 @@ func (m *mirror) update(rs *ruleset.Ruleset, delta *ruleset.Delta) (*transaction
 	u.setPiece(pieceBase, m.base)
 	if len(delta.Subjects) > 0 {
 		u.setPiece(pieceSubjects, renderSubjects(rs))
+		u.setPiece(pieceDNS, renderDNS(rs, m.proxy))
 	}
 	for _, step := range []func(*ruleset.Delta) error{u.setStacks, u.setRows, u.setNetworks, u.setEndpoints} {
 		if err := step(delta); err != nil {

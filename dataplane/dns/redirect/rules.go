@@ -100,7 +100,7 @@ func answers() [][]expr.Any {
 	return [][]expr.Any{
 		append(toSocket(),
 			&expr.Fib{Register: unix.NFT_REG_1, FlagSADDR: true, FlagIIF: true, FlagPRESENT: true, ResultOIF: true},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: unix.NFT_REG_1, Data: []byte{0}},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: unix.NFT_REG_1, Data: make([]byte, 4)},
 			&expr.Verdict{Kind: expr.VerdictDrop}),
 		append(append(toSocket(), setMark()...), &expr.Verdict{Kind: expr.VerdictAccept}),
 	}
