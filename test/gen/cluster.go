@@ -26,8 +26,8 @@ func Cluster() *rapid.Generator[*oracle.Cluster] {
 			c.Nodes = append(c.Nodes, node(t, name))
 		}
 		c.Pods = distinct(t, "pods", 8, pod)
-		c.NetworkPolicies = distinct(t, "NetworkPolicies", 4, networkPolicy)
-		c.Upstream = distinct(t, "upstream policies", 3, upstreamPolicy)
+		c.NetworkPolicies = distinct(t, "NetworkPolicies", 6, networkPolicy)
+		c.Upstream = distinct(t, "upstream policies", 4, upstreamPolicy)
 		c.Tierwall = distinct(t, "Tierwall policies", 4, tierwall)
 		return c
 	})
@@ -37,7 +37,9 @@ func Cluster() *rapid.Generator[*oracle.Cluster] {
 type object interface{ metav1.Object }
 
 func distinct[V object](t *rapid.T, label string, most int, element func(*rapid.T) V) []V {
-	return rapid.SliceOfNDistinct(rapid.Custom(element), 0, most, key[V]).Draw(t, label)
+	// Lists of any length are about as frequent; rapid prefers short ones.
+	least := rapid.IntRange(0, most/2).Draw(t, "least")
+	return rapid.SliceOfNDistinct(rapid.Custom(element), least, most, key[V]).Draw(t, label)
 }
 
 func key[V object](o V) string { return o.GetNamespace() + "/" + o.GetName() }

@@ -40,7 +40,7 @@ func block(t *rapid.T, around netip.Addr, least int) string {
 func ipBlock(t *rapid.T) (string, []string) {
 	outer := cidr(t)
 	prefix, err := netip.ParsePrefix(outer)
-	if err != nil {
+	if err != nil || prefix.Addr().Is4In6() {
 		return outer, nil
 	}
 	if prefix.Addr().Is4() && chance(t, 5, "leading zeros") {

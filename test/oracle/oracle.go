@@ -91,6 +91,11 @@ func New(c *Cluster) *Oracle {
 // Owner returns the pod that has an address of its own, or nil.
 func (o *Oracle) Owner(address netip.Addr) *corev1.Pod { return o.owners[address] }
 
+// OfNode reports whether an address is one of a node's.
+func (o *Oracle) OfNode(node string, address netip.Addr) bool {
+	return slices.Contains(o.nodes[node], address)
+}
+
 // Decide returns what a node does with a packet that passes it: if the source is
 // a pod of the node its egress policies must accept, then the ingress policies
 // of the destination if that is a pod of the node.
@@ -105,8 +110,7 @@ func (o *Oracle) Decide(node string, p Packet) Verdict {
 	}
 	// A NetworkPolicy allows traffic "if the traffic source is the pod's local
 	// node", and the kubelet's probes come from there.
-	fromOwnNode := slices.Contains(o.nodes[node], p.Source)
-	if verdict.Allowed && destination != nil && destination.Spec.NodeName == node && !fromOwnNode {
+	if verdict.Allowed && destination != nil && destination.Spec.NodeName == node && !o.OfNode(node, p.Source) {
 		verdict = o.Judge(Ingress, p)
 	}
 	return verdict

@@ -1,0 +1,63 @@
+// Copyright 2026 The Tierwall Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package differential
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/tierwall/tierwall/ruleset"
+)
+
+// Mirror is a copy of a Ruleset that is kept up to date by Deltas alone, as the
+// kernel's table is.
+type Mirror struct {
+	ruleset.Ruleset
+}
+
+// NewMirror returns the copy of a Ruleset that has nothing in it.
+func NewMirror() *Mirror {
+	return &Mirror{ruleset.Ruleset{
+		Subjects: map[netip.Addr]ruleset.Subject{}, Endpoints: map[netip.Addr]ruleset.ClassID{}, Stacks: map[ruleset.StackID]*ruleset.Stack{},
+	}}
+}
+
+// Apply copies what the Delta names, and nothing else.
+func (m *Mirror) Apply(rs *ruleset.Ruleset, delta *ruleset.Delta) {
+	copyKeys(m.Endpoints, rs.Endpoints, delta.Endpoints)
+	copyKeys(m.Subjects, rs.Subjects, delta.Subjects)
+	if delta.Networks {
+		m.Networks = slices.Clone(rs.Networks)
+	}
+	for id := range delta.Stacks {
+		stack, ok := rs.Stacks[id]
+		if !ok {
+			delete(m.Stacks, id)
+			continue
+		}
+		copied := *stack
+		copied.Policies, copied.Table = slices.Clone(stack.Policies), maps.Clone(stack.Table)
+		copied.Rows = map[ruleset.ClassID]ruleset.RowID{}
+		if old := m.Stacks[id]; old != nil {
+			copied.Rows = old.Rows
+		}
+		m.Stacks[id] = &copied
+	}
+	for id, classes := range delta.Rows {
+		if stack := m.Stacks[id]; stack != nil && rs.Stacks[id] != nil {
+			copyKeys(stack.Rows, rs.Stacks[id].Rows, classes)
+		}
+	}
+}
+
+func copyKeys[K comparable, V any](to, from map[K]V, keys map[K]struct{}) {
+	for key := range keys {
+		if value, ok := from[key]; ok {
+			to[key] = value
+		} else {
+			delete(to, key)
+		}
+	}
+}
