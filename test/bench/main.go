@@ -7,14 +7,29 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/tierwall/tierwall/internal/netnstest"
 )
 
 func main() {
-	if err := newCommand().Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "Error:", err)
-		os.Exit(1)
+	os.Exit(run())
+}
+
+// run returns the exit status.
+func run() int {
+	isolated, status, err := netnstest.Isolate()
+	if err == nil && isolated {
+		ctrllog.SetLogger(logr.Discard())
+		err = newCommand().Execute()
 	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		return 1
+	}
+	return status
 }
 
 // effort is how much is measured.
@@ -55,6 +70,7 @@ func benchmarks() []benchmark {
 		{"packets", "what the first packet of a connection costs", runPackets},
 		{"established", "throughput and connection rate", runEstablished},
 		{"updates", "what an event costs, from the compiler to the kernel", runUpdates},
+		{"effects", "from a write to the API to packets", runEffects},
 		{"sizes", "start, memory of the agent and of the table", runSizes},
 	}
 }

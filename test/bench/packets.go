@@ -26,7 +26,7 @@ type variant struct {
 	// source is where the packets claim to come from.
 	source netip.Addr
 	// setUp loads the tables.
-	setUp func(*netnstest.Topology) error
+	setUp func(*netnstest.Namespace) error
 
 	network *netnstest.Topology
 	samples []time.Duration
@@ -95,15 +95,15 @@ func packetVariants(e effort, ip6 bool) []*variant {
 }
 
 // apply renders the scenario as the agent does.
-func (s scenario) apply(t *netnstest.Topology) error {
-	d, err := dataplane.New(dataplane.Config{Netns: t.Node().FD()})
+func (s scenario) apply(node *netnstest.Namespace) error {
+	d, err := dataplane.New(dataplane.Config{Netns: node.FD()})
 	if err != nil {
 		return err
 	}
 	c := s.compiler()
 	delta := c.Update()
 	if _, err := d.Apply(context.Background(), c.Ruleset(), delta); err != nil {
-		return fmt.Errorf("scenario %s with %d policies: %w", s.name, s.policies, err)
+		return fmt.Errorf("%d policies: %w", s.policies, err)
 	}
 	return d.Close()
 }
@@ -116,7 +116,7 @@ func measure(e effort, variants []*variant) error {
 			return err
 		}
 		defer func() { _ = v.network.Close() }()
-		if err := v.setUp(v.network); err != nil {
+		if err := v.setUp(v.network.Node()); err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
 	}

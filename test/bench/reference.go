@@ -25,9 +25,9 @@ type reference struct {
 
 // newReference makes a forward chain whose first rule accepts what belongs to a
 // connection.
-func newReference(t *netnstest.Topology) (*reference, error) {
+func newReference(node *netnstest.Namespace) (*reference, error) {
 	const buffer = 256 << 20
-	conn, err := nftables.New(nftables.WithNetNSFd(t.Node().FD()), nftables.WithSockOptions(
+	conn, err := nftables.New(nftables.WithNetNSFd(node.FD()), nftables.WithSockOptions(
 		func(c *netlink.Conn) error { return errors.Join(c.SetReadBuffer(buffer), c.SetWriteBuffer(buffer)) }))
 	if err != nil {
 		return nil, fmt.Errorf("open netlink connection: %w", err)
@@ -59,8 +59,8 @@ func (r *reference) flush() error {
 }
 
 // conntrackOnly tracks connections and decides nothing.
-func conntrackOnly(t *netnstest.Topology) error {
-	r, err := newReference(t)
+func conntrackOnly(node *netnstest.Namespace) error {
+	r, err := newReference(node)
 	if err != nil {
 		return err
 	}
@@ -69,9 +69,9 @@ func conntrackOnly(t *netnstest.Topology) error {
 
 // rulePerPolicy is the straightforward rendering: for each policy a hash set of
 // its peers' addresses, and a rule that looks it up.
-func (s scenario) rulePerPolicy(ip6 bool) func(*netnstest.Topology) error {
-	return func(t *netnstest.Topology) error {
-		r, err := newReference(t)
+func (s scenario) rulePerPolicy(ip6 bool) func(*netnstest.Namespace) error {
+	return func(node *netnstest.Namespace) error {
+		r, err := newReference(node)
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,6 @@ const (
 // scenario is a cluster's state: how many policies of what form, all selecting
 // the one local pod, and how many pods elsewhere.
 type scenario struct {
-	name     string
 	policies int
 	pods     int
 	policy   func(s scenario, i int) *ruleset.Policy
@@ -128,13 +127,26 @@ func overlapping(_ scenario, i int) *ruleset.Policy {
 	return clusterPolicy(i, ruleset.Accept, labelled("group", i/overlap), single(uint16(port+i%overlap), uint16(port+i%overlap)))
 }
 
-// withNetworks has a /24 of its own as the peer of each policy, which contains
-// the pods with the same number.
+// withNetworks has a network of its own as the peer of each policy: the address
+// of the pod with the same number.
 func withNetworks(_ scenario, i int) *ruleset.Policy {
-	prefix := netip.PrefixFrom(podAddress(i, false), 32)
-	return clusterPolicy(i, ruleset.Accept, ruleset.Peer{Net: &ruleset.Network{CIDR: prefix.Masked()}}, single(port, port))
+	network := func(ip6 bool) ruleset.Peer {
+		address := podAddress(i, ip6)
+		return ruleset.Peer{Net: &ruleset.Network{CIDR: netip.PrefixFrom(address, address.BitLen())}}
+	}
+	p := clusterPolicy(i, ruleset.Accept, network(false), single(port, port))
+	p.Rules[ruleset.Ingress][0].Peers = append(p.Rules[ruleset.Ingress][0].Peers, network(true))
+	return p
 }
 
 func withRanges(_ scenario, i int) *ruleset.Policy {
 	return clusterPolicy(i, ruleset.Accept, labelled("app", i), single(port, uint16(port+1+i%1000)))
+}
+
+// tcpPolicies accept the connections of the measurements with real ones.
+func tcpPolicies(_ scenario, i int) *ruleset.Policy {
+	tcp := func(number uint16) ruleset.Port {
+		return ruleset.Port{Protocol: ruleset.TCP, First: number, Last: number}
+	}
+	return clusterPolicy(i, ruleset.Accept, labelled("app", i), tcp(responsePort), tcp(streamPort))
 }
