@@ -53,7 +53,7 @@ func (e *environment) becomes(ctx SpecContext, want *story.Matrix) {
 // changed is tried again.
 func (e *environment) isDecidedBy(ctx SpecContext, step story.Step, changed []story.Pair) {
 	GinkgoHelper()
-	explanations, err := e.story.Explain(ctx, changed)
+	explanations, err := e.story.Explain(ctx, step.Expected.Cells, changed)
 	Expect(err).NotTo(HaveOccurred())
 	for _, explanation := range explanations {
 		Expect(explanation.Counts).To(ContainElement(Satisfy(step.DecidedBy)), "%v", explanation.Pairs)

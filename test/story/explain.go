@@ -28,20 +28,34 @@ type Count struct {
 	Before, After uint64
 }
 
+// attempts is how often pairs are measured before a cell other than the one that
+// is wanted counts: a busy machine may be too slow for the probe once.
+const attempts = 3
+
 // Explain finds the rules that decide about pairs: it measures them again and
 // looks which counters move. Where several rules count, it goes on with the pairs
-// of each destination, and then with each pair.
-func (s *Story) Explain(ctx context.Context, pairs []Pair) ([]Explanation, error) {
-	e, err := s.explainTogether(ctx, pairs)
+// of each destination, and then with each pair. It fails unless the cells are
+// those that are wanted, and every connection was counted.
+func (s *Story) Explain(ctx context.Context, want Cells, pairs []Pair) ([]Explanation, error) {
+	var e Explanation
+	var err error
+	for range attempts {
+		if e, err = s.explainTogether(ctx, pairs); err != nil {
+			return nil, err
+		}
+		if err = e.check(want); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	if len(pairs) <= 1 || e.chains() <= 1 {
-		return []Explanation{e}, e.check()
+		return []Explanation{e}, nil
 	}
 	var explanations []Explanation
 	for _, part := range split(pairs) {
-		found, err := s.Explain(ctx, part)
+		found, err := s.Explain(ctx, want, part)
 		if err != nil {
 			return nil, err
 		}
@@ -102,8 +116,13 @@ func (e Explanation) chains() int {
 	return len(names)
 }
 
-// check fails unless each connection was counted.
-func (e Explanation) check() error {
+// check fails unless all is as wanted and each connection was counted.
+func (e Explanation) check(want Cells) error {
+	for _, pair := range e.Pairs {
+		if e.Cells[pair] != want[pair] {
+			return fmt.Errorf("%s is %q when it is tried again, want %q", pair, e.Cells[pair], want[pair])
+		}
+	}
 	var counted uint64
 	for _, c := range e.Counts {
 		counted += c.After - c.Before
