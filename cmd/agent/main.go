@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"github.com/tierwall/tierwall/cmd/internal/cli"
 	"github.com/tierwall/tierwall/controllers/agent"
 	"github.com/tierwall/tierwall/dataplane"
+	"github.com/tierwall/tierwall/dataplane/dns"
 )
 
 func main() {
@@ -27,6 +29,10 @@ func main() {
 // options are the agent's flags.
 type options struct {
 	nodeName, metricsAddress, healthAddress string
+
+	dnsStateFile                         string
+	dnsHoldTimeout, dnsMinTTL, dnsMaxTTL time.Duration
+	dnsServerNamespaces                  []string
 }
 
 func program() cli.Program {
@@ -43,6 +49,11 @@ func (o *options) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.nodeName, "node-name", os.Getenv("NODE_NAME"), "name of this node in the cluster; taken from the environment variable NODE_NAME if it is set")
 	cmd.Flags().StringVar(&o.metricsAddress, "metrics-bind-address", ":9810", "address to serve /metrics on; 0 for nowhere")
 	cmd.Flags().StringVar(&o.healthAddress, "health-probe-bind-address", "127.0.0.1:9811", "address to serve /healthz and /readyz on; 0 for nowhere")
+	cmd.Flags().StringVar(&o.dnsStateFile, "dns-state-file", "/run/tierwall/domain-names", "file that keeps the addresses learned for domain names while the agent restarts")
+	cmd.Flags().DurationVar(&o.dnsHoldTimeout, "dns-hold-timeout", dns.DefaultHoldTimeout, "how long a DNS answer waits until its addresses are enforced, before it is dropped")
+	cmd.Flags().DurationVar(&o.dnsMinTTL, "dns-min-ttl", dns.DefaultMinTTL, "least time that an address learned for a domain name stays open")
+	cmd.Flags().DurationVar(&o.dnsMaxTTL, "dns-max-ttl", dns.DefaultMaxTTL, "greatest time that an address learned for a domain name stays open without a connection to it; pods are told no longer TTL")
+	cmd.Flags().StringSliceVar(&o.dnsServerNamespaces, "dns-server-namespaces", []string{"kube-system"}, "namespaces whose pods are believed as DNS servers; answers of other pods open no address")
 }
 
 func (o *options) run(ctx context.Context, log logr.Logger) (err error) {
@@ -53,7 +64,18 @@ func (o *options) run(ctx context.Context, log logr.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	kernel, err := dataplane.New(dataplane.Config{Logger: log.WithName("dataplane")})
+	domains := agent.NewDomains(o.dnsServerNamespaces)
+	proxy, err := dns.New(ctx, dns.Config{
+		Policy:      domains,
+		StateFile:   o.dnsStateFile,
+		HoldTimeout: o.dnsHoldTimeout, MinTTL: o.dnsMinTTL, MaxTTL: o.dnsMaxTTL,
+		Registry: metrics.Registry,
+		Logger:   log.WithName("dns"),
+	})
+	if err != nil {
+		return fmt.Errorf("cannot start the DNS proxy: %w", err)
+	}
+	kernel, err := dataplane.New(dataplane.Config{DNSProxy: proxy.Addresses(), Logger: log.WithName("dataplane")})
 	if err != nil {
 		return fmt.Errorf("cannot use the kernel's nftables: %w", err)
 	}
@@ -62,6 +84,8 @@ func (o *options) run(ctx context.Context, log logr.Logger) (err error) {
 		REST:                   config,
 		NodeName:               o.nodeName,
 		Kernel:                 kernel,
+		Domains:                domains,
+		Proxy:                  proxy,
 		MetricsBindAddress:     o.metricsAddress,
 		HealthProbeBindAddress: o.healthAddress,
 		Registry:               metrics.Registry,

@@ -30,6 +30,10 @@ type Config struct {
 	// Kernel enforces the ruleset; it is a *dataplane.Dataplane. Required. The
 	// agent does not close it.
 	Kernel kernel
+	// Domains is what the DNS proxy was made with, and Proxy the proxy itself,
+	// which the agent runs. Required.
+	Domains *Domains
+	Proxy   proxy
 	// MetricsBindAddress is where metrics are served; "0" for nowhere.
 	MetricsBindAddress string
 	// HealthProbeBindAddress is where /healthz and /readyz are served; "0" for
@@ -47,6 +51,7 @@ type Agent struct {
 	manager manager.Manager
 	client  client.WithWatch
 	loop    *loop
+	proxy   proxy
 	sources []interface{ run(context.Context) }
 }
 
@@ -61,7 +66,7 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the API client: %w", err)
 	}
-	a := &Agent{manager: m, client: c}
+	a := &Agent{manager: m, client: c, proxy: cfg.Proxy}
 	if err := a.build(cfg); err != nil {
 		return nil, err
 	}
@@ -92,9 +97,13 @@ func (a *Agent) build(cfg Config) error {
 	metrics, health := newMetrics(), &health{}
 	base := sourceConfig{client: a.client, out: messages, metrics: metrics, log: cfg.Logger}
 	var names []string
+	cfg.Domains.out = messages
 	for _, k := range kinds() {
 		sc := base
 		sc.kind = k
+		if k.name == sourcePods {
+			sc.kind = cfg.Domains.watch(k)
+		}
 		a.sources = append(a.sources, newSource(sc))
 		names = append(names, k.name)
 	}
@@ -104,6 +113,8 @@ func (a *Agent) build(cfg Config) error {
 		nodeName: cfg.NodeName,
 		sources:  append(names, base.kind.name),
 		in:       messages,
+		domains:  cfg.Domains,
+		known:    cfg.Proxy.Known(),
 		kernel:   cfg.Kernel,
 		metrics:  metrics,
 		health:   health,
@@ -132,8 +143,10 @@ func (a *Agent) run(ctx context.Context) error {
 	for _, s := range a.sources {
 		sources.Go(func() { s.run(ctx) })
 	}
+	var proxyErr error
+	sources.Go(func() { proxyErr = a.proxy.Run(ctx) })
 	a.loop.run(ctx)
 	cancel()
 	sources.Wait()
-	return nil
+	return proxyErr
 }

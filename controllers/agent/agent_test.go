@@ -223,7 +223,7 @@ func start(server *testapi.Server, k kernel) (stop func()) {
 	config, err := server.As("tierwall-agent")
 	Expect(err).NotTo(HaveOccurred())
 	a, err := New(Config{
-		REST: config, NodeName: nodeName, Kernel: k,
+		REST: config, NodeName: nodeName, Kernel: k, Domains: NewDomains(nil), Proxy: fakeProxy{},
 		MetricsBindAddress: "0", HealthProbeBindAddress: "0",
 		Registry: prometheus.NewRegistry(), Logger: GinkgoLogr,
 	})

@@ -49,6 +49,8 @@ type applier struct {
 	// received are the events that the kernel does not know yet; at most
 	// maxBatch of them, the others go unmeasured.
 	received []message
+	// awaited are closed once the kernel has all that was taken so far.
+	awaited []chan struct{}
 	// committed is true if the kernel took something since the last finish.
 	committed bool
 	// delay grows with every failure in a row; timer runs from a failure to
@@ -72,6 +74,13 @@ func retryDelay() wait.Backoff {
 func (a *applier) note(m message) {
 	if len(a.received) < maxBatch {
 		a.received = append(a.received, message{source: m.source, received: m.received})
+	}
+}
+
+// await lets those know who wait for the message, once the kernel has it.
+func (a *applier) await(m message) {
+	if m.done != nil {
+		a.awaited = append(a.awaited, m.done)
 	}
 }
 
@@ -100,6 +109,7 @@ func (a *applier) apply(ctx context.Context, c *ruleset.Compiler, delta *ruleset
 	}
 	result, err := a.commit(ctx, c.Ruleset(), delta)
 	if ctx.Err() != nil {
+		a.pending = true
 		return
 	}
 	a.metrics.observeOperation(operation, time.Since(start), result, err)
@@ -150,4 +160,8 @@ func (a *applier) finish() {
 		a.metrics.observeCommit(a.received, time.Now())
 	}
 	a.received, a.committed = a.received[:0], false
+	for _, done := range a.awaited {
+		close(done)
+	}
+	a.awaited = nil
 }

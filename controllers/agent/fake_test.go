@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tierwall/tierwall/dataplane"
+	"github.com/tierwall/tierwall/dataplane/dns"
 	"github.com/tierwall/tierwall/ruleset"
 )
 
@@ -170,4 +171,14 @@ func patchMap[K comparable, V any](held, from map[K]V, named map[K]struct{}) {
 			delete(held, k)
 		}
 	}
+}
+
+// fakeProxy stands for a DNS proxy that learns nothing.
+type fakeProxy struct{}
+
+func (fakeProxy) Known() []dns.Domain { return nil }
+
+func (fakeProxy) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"github.com/tierwall/tierwall/dataplane/dns"
 	"github.com/tierwall/tierwall/ruleset"
 )
 
@@ -24,6 +25,10 @@ type loopConfig struct {
 	// sources are the names of those to wait for before anything is applied.
 	sources []string
 	in      <-chan message
+	// domains are told which names policies have.
+	domains *Domains
+	// known is what the DNS proxy learned before.
+	known   []dns.Domain
 	kernel  kernel
 	metrics *metrics
 	health  *health
@@ -37,19 +42,25 @@ type loop struct {
 	applier  *applier
 	// waiting are the sources that have not been in sync yet.
 	waiting sets.Set[string]
+	// renamed is true if policies may have other domain names than before.
+	renamed bool
 	// intruders limits how often somebody else's changes are repaired, so that
 	// two programs that fight over the table do not eat the node.
 	intruders *rate.Limiter
 }
 
 func newLoop(cfg loopConfig) *loop {
-	return &loop{
+	l := &loop{
 		loopConfig: cfg,
 		compiler:   ruleset.NewCompiler(cfg.nodeName),
 		applier:    newApplier(cfg),
 		waiting:    sets.New(cfg.sources...),
 		intruders:  rate.NewLimiter(rate.Every(5*time.Second), 1),
 	}
+	for _, domain := range cfg.known {
+		l.compiler.SetDomain(domain.Name, domain.Addresses)
+	}
+	return l
 }
 
 // run takes messages until ctx ends.
@@ -104,6 +115,8 @@ func (l *loop) take(m message) {
 	for _, s := range m.steps {
 		s(l.compiler)
 	}
+	l.renamed = l.renamed || m.source != sourceDomains
+	l.applier.await(m)
 	if m.synced && l.waiting.Has(m.source) {
 		l.waiting.Delete(m.source)
 		l.log.Info("Source is in sync", "source", m.source, "waitingFor", sets.List(l.waiting))
@@ -132,11 +145,23 @@ func (l *loop) update(ctx context.Context) {
 	l.health.busy()
 	defer l.health.idle()
 	defer l.applier.finish()
+	defer func() { l.renamed = false }()
 	if !l.applier.begun {
-		l.applier.apply(ctx, l.compiler, l.compiler.Update())
+		delta := l.compiler.Update()
+		l.publish()
+		l.applier.apply(ctx, l.compiler, delta)
 		return
 	}
 	for delta := range l.compiler.Steps() {
+		l.publish()
 		l.applier.apply(ctx, l.compiler, delta)
+	}
+}
+
+// publish tells the DNS proxy what to learn, before the kernel brings it the
+// queries for that.
+func (l *loop) publish() {
+	if l.renamed {
+		l.domains.publish(l.compiler.Domains())
 	}
 }

@@ -20,6 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tierwall/tierwall/dataplane/dns"
 )
 
 // The addresses of the tests' pods.
@@ -219,6 +221,8 @@ func TestHealthTellsALoopThatIsStuck(t *testing.T) {
 type fixture struct {
 	kernel  *fakeKernel
 	in      chan message
+	domains *Domains
+	known   []dns.Domain
 	metrics *metrics
 	health  *health
 
@@ -228,13 +232,22 @@ type fixture struct {
 
 // withLoop runs a test, in a time of its own, against a loop that waits for pods
 // and NetworkPolicies.
-func withLoop(t *testing.T, test func(*testing.T, *fixture)) {
+func withLoop(t *testing.T, test func(*testing.T, *fixture)) { withLoopThatKnows(t, nil, test) }
+
+// withLoopThatKnows is withLoop with domain names learned before.
+func withLoopThatKnows(t *testing.T, known []dns.Domain, test func(*testing.T, *fixture)) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fixture{kernel: newFakeKernel(), in: make(chan message, maxBatch), metrics: newMetrics(), health: &health{}}
+		f := &fixture{
+			kernel: newFakeKernel(), in: make(chan message, maxBatch), metrics: newMetrics(), health: &health{},
+			domains: NewDomains([]string{"kube-system"}), known: known,
+		}
+		f.domains.out = f.in
 		l := newLoop(loopConfig{
 			nodeName: "here",
 			sources:  []string{sourcePods, sourceNetworkPolicies},
 			in:       f.in,
+			domains:  f.domains,
+			known:    f.known,
 			kernel:   f.kernel,
 			metrics:  f.metrics,
 			health:   f.health,

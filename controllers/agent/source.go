@@ -23,6 +23,8 @@ type message struct {
 	// synced says that the source has now sent all that there is, for the
 	// first time or again.
 	synced bool
+	// done is closed once the kernel has the steps, if it is not nil.
+	done chan struct{}
 }
 
 // sourceConfig is what a source is made of; all fields are required.

@@ -65,8 +65,7 @@ type Limits struct {
 type Config struct {
 	// Policy is asked what to learn, and enforces it. Required.
 	Policy policy
-	// StateFile is the path of the journal of what was learned; its directory
-	// must exist. Required.
+	// StateFile is the path of the journal of what was learned. Required.
 	StateFile string
 	// HoldTimeout bounds how long an answer waits for the kernel.
 	HoldTimeout time.Duration

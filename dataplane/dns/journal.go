@@ -90,6 +90,9 @@ func (e *entry) good(now time.Time) bool {
 
 // rewrite replaces the journal by one with these entries.
 func (j *journal) rewrite(entries []entry) error {
+	if err := os.MkdirAll(filepath.Dir(j.path), 0o700); err != nil {
+		return fmt.Errorf("write learned domain names: %w", err)
+	}
 	f, err := os.CreateTemp(filepath.Dir(j.path), filepath.Base(j.path)+".*")
 	if err != nil {
 		return fmt.Errorf("write learned domain names: %w", err)
