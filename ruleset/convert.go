@@ -16,8 +16,6 @@ import (
 // that the rule as a whole can fail closed.
 type ruleConverter struct {
 	problems []Problem
-	// unenforced are problems that do not make the rule fail closed.
-	unenforced []Problem
 }
 
 // notUnderstood notes a problem in a field.
@@ -28,7 +26,6 @@ func (r *ruleConverter) notUnderstood(field, format string, args ...any) {
 // finish adds the converted rule to the policy. A rule that was not understood
 // matches nothing if it accepts and denies everything otherwise.
 func (r *ruleConverter) finish(p *Policy, d Direction, rule Rule) {
-	p.Problems = append(p.Problems, r.unenforced...)
 	if len(r.problems) == 0 {
 		p.Rules[d] = append(p.Rules[d], rule)
 		return

@@ -197,9 +197,6 @@ func (c *clusterRule) domainNames(field string, action Action, names []v1alpha1.
 	if action != Accept {
 		c.notUnderstood(field, "is supported in Accept rules only: accept the names that are allowed and deny the rest in a later rule")
 	}
-	c.unenforced = append(c.unenforced, Problem{
-		Field: field, Message: "is not enforced by this version: it matches nothing", Unenforced: true,
-	})
 	peers := make([]Peer, 0, len(names))
 	for i, name := range names {
 		domain, ok := CanonicalDomain(string(name))

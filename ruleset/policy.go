@@ -40,9 +40,6 @@ type Problem struct {
 	Field string
 	// Message says what is wrong, what happens instead, and the remedy.
 	Message string
-	// Unenforced is true where the field is valid but a part of this version
-	// that would enforce it is off; false where it is not understood.
-	Unenforced bool
 }
 
 // Rule is one entry of a policy's ingress or egress list.

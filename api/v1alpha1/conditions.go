@@ -30,17 +30,12 @@ const (
 	// ReasonAccepted is the reason of Accepted=True.
 	ReasonAccepted = "Accepted"
 
-	// ReasonInvalidField is a reason of Accepted=False: a rule, or the subject,
+	// ReasonInvalidField is the reason of Accepted=False: a rule, or the subject,
 	// holds a value that this version cannot understand. The rule fails closed; a
 	// policy whose subject cannot be understood selects no pod. This happens when
 	// the installed CRD is newer than Tierwall, or accepts what Tierwall cannot
 	// use. The message names the field, for example "spec.egress[2].to[0]".
 	ReasonInvalidField = "InvalidField"
-
-	// ReasonDomainNamesNotEnforced is a reason of Accepted=False: a rule has a
-	// domainNames peer, and this version does not resolve domain names. Its
-	// Accept matches nothing.
-	ReasonDomainNamesNotEnforced = "DomainNamesNotEnforced"
 )
 
 // The reasons of ConditionPriorityConflict.

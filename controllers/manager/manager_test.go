@@ -57,20 +57,22 @@ func describeAccepted(server *testapi.Server) {
 			))
 		})
 
-		It("names the rule whose domain names are not enforced, and follows the policy", func(ctx SpecContext) {
+		It("names the rule that is not understood, and follows the policy", func(ctx SpecContext) {
 			p := tierwallPolicy("names", 2)
 			p.Spec.Egress = []v1alpha1.ClusterNetworkPolicyEgressRule{{
 				Action: v1alpha1.ClusterNetworkPolicyRuleActionAccept,
-				To:     []v1alpha1.ClusterNetworkPolicyEgressPeer{{DomainNames: []v1alpha1.DomainName{"example.org"}}},
+				To: []v1alpha1.ClusterNetworkPolicyEgressPeer{{Namespaces: &metav1.LabelSelector{
+					MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Within", Values: []string{"red"}}},
+				}}},
 			}}
 			Expect(server.Client.Create(ctx, p)).To(Succeed())
 			accepted := condition(server, p, v1alpha1.ConditionAccepted)
 			Eventually(accepted).WithContext(ctx).Should(And(
 				HaveField("Status", metav1.ConditionFalse),
-				HaveField("Reason", v1alpha1.ReasonDomainNamesNotEnforced),
+				HaveField("Reason", v1alpha1.ReasonInvalidField),
 				HaveField("Message", ContainSubstring("spec.egress[0].to[0]")),
 			))
-			Eventually(events(server, p)).WithContext(ctx).Should(ContainElement("Warning " + v1alpha1.ReasonDomainNamesNotEnforced))
+			Eventually(events(server, p)).WithContext(ctx).Should(ContainElement("Warning " + v1alpha1.ReasonInvalidField))
 
 			Expect(server.Client.Get(ctx, client.ObjectKeyFromObject(p), p)).To(Succeed())
 			p.Spec.Egress = nil

@@ -6,10 +6,8 @@ package problems
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/tierwall/tierwall/api/v1alpha1"
 	"github.com/tierwall/tierwall/ruleset"
 )
 
@@ -18,15 +16,6 @@ const maxShown = 8
 
 // maxNote is how many bytes the API server allows in an event's note.
 const maxNote = 1024
-
-// Reason returns the reason to give for the problems, of which there is at
-// least one: what is not understood comes before what is not enforced yet.
-func Reason(list []ruleset.Problem) string {
-	if slices.ContainsFunc(list, func(p ruleset.Problem) bool { return !p.Unenforced }) {
-		return v1alpha1.ReasonInvalidField
-	}
-	return v1alpha1.ReasonDomainNamesNotEnforced
-}
 
 // Message names each problem's field, up to a bound, and says what is wrong
 // with it. The same problems give the same message.

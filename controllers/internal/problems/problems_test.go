@@ -8,29 +8,23 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/tierwall/tierwall/api/v1alpha1"
 	"github.com/tierwall/tierwall/ruleset"
 )
 
-func TestReasonAndMessage(t *testing.T) {
+func TestMessage(t *testing.T) {
 	invalid := ruleset.Problem{Field: "spec.ingress[1].from[0]", Message: "is of no known kind"}
-	unenforced := ruleset.Problem{Field: "spec.egress[0].to[0].domainNames", Message: "is not enforced", Unenforced: true}
+	domains := ruleset.Problem{Field: "spec.egress[0].to[0].domainNames", Message: "is supported in Accept rules only"}
 	for name, tt := range map[string]struct {
 		problems []ruleset.Problem
-		reason   string
 		message  string
 	}{
-		"invalid":    {[]ruleset.Problem{invalid}, v1alpha1.ReasonInvalidField, "spec.ingress[1].from[0]: is of no known kind"},
-		"unenforced": {[]ruleset.Problem{unenforced}, v1alpha1.ReasonDomainNamesNotEnforced, "spec.egress[0].to[0].domainNames: is not enforced"},
-		"both": {
-			[]ruleset.Problem{unenforced, invalid}, v1alpha1.ReasonInvalidField,
-			"spec.egress[0].to[0].domainNames: is not enforced; spec.ingress[1].from[0]: is of no known kind",
+		"one": {[]ruleset.Problem{invalid}, "spec.ingress[1].from[0]: is of no known kind"},
+		"two": {
+			[]ruleset.Problem{domains, invalid},
+			"spec.egress[0].to[0].domainNames: is supported in Accept rules only; spec.ingress[1].from[0]: is of no known kind",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := Reason(tt.problems); got != tt.reason {
-				t.Errorf("reason %q, want %q", got, tt.reason)
-			}
 			if got := Message(tt.problems); got != tt.message {
 				t.Errorf("message %q, want %q", got, tt.message)
 			}

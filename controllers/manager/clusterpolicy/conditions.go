@@ -40,7 +40,7 @@ func accepted(p *ruleset.Policy) metav1.Condition {
 	return metav1.Condition{
 		Type:    v1alpha1.ConditionAccepted,
 		Status:  metav1.ConditionFalse,
-		Reason:  problems.Reason(p.Problems),
+		Reason:  v1alpha1.ReasonInvalidField,
 		Message: problems.Message(p.Problems),
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/tierwall/tierwall/api/v1alpha1"
 	"github.com/tierwall/tierwall/controllers/internal/problems"
 	"github.com/tierwall/tierwall/ruleset"
 )
@@ -48,7 +49,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if list := ruleset.FromNetworkPolicy(&policy).Problems; len(list) > 0 {
-		r.recorder.Eventf(&policy, nil, corev1.EventTypeWarning, problems.Reason(list), "Validate", "%s", problems.Note(problems.Message(list)))
+		r.recorder.Eventf(&policy, nil, corev1.EventTypeWarning, v1alpha1.ReasonInvalidField, "Validate", "%s", problems.Note(problems.Message(list)))
 	}
 	return reconcile.Result{}, nil
 }
