@@ -78,20 +78,23 @@ func BenchmarkCompile(b *testing.B) {
 	for _, s := range scales() {
 		b.Run(s.String(), func(b *testing.B) {
 			b.ReportAllocs()
+			before := heap()
 			var c *Compiler
 			for b.Loop() {
 				c = s.build()
 			}
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
+			b.ReportMetric((heap()-before)/float64(s.pods), "B/pod")
 			runtime.KeepAlive(c)
-			c = nil
-			runtime.GC()
-			runtime.ReadMemStats(&after)
-			b.ReportMetric(float64(before.HeapAlloc-after.HeapAlloc)/float64(s.pods), "B/pod")
 		})
 	}
+}
+
+// heap returns the bytes in use after a collection.
+func heap() float64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return float64(stats.HeapAlloc)
 }
 
 // BenchmarkEvent is the cost of one event with its Update.

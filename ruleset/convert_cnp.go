@@ -8,9 +8,10 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/tierwall/tierwall/api/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/tierwall/tierwall/api/v1alpha1"
 )
 
 // FromTierwall converts a policy.tierwall.io ClusterNetworkPolicy. It does not
@@ -256,7 +257,7 @@ func anyWithoutPorts(peers []Peer) bool {
 }
 
 func (c *clusterRule) numbers(field string, protocol Protocol, p *v1alpha1.Port) Port {
-	first, last := int32(0), int32(0)
+	var first, last int32
 	switch {
 	case p == nil || (p.Number != 0) == (p.Range != nil):
 		c.notUnderstood(field+".destinationPort", "must have exactly one of number and range")

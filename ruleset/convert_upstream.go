@@ -4,8 +4,9 @@
 package ruleset
 
 import (
-	"github.com/tierwall/tierwall/api/v1alpha1"
 	upstream "sigs.k8s.io/network-policy-api/apis/v1alpha2"
+
+	"github.com/tierwall/tierwall/api/v1alpha1"
 )
 
 // FromUpstream converts a policy.networking.k8s.io/v1alpha2

@@ -4,6 +4,8 @@
 package ruleset
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 )
@@ -137,11 +139,9 @@ func bucketsFor(b bucket, values []string) []bucket {
 func requiredLabel(s labels.Selector) (key string, values []string) {
 	requirements, _ := s.Requirements()
 	for _, r := range requirements {
-		switch r.Operator() {
-		case selection.Equals, selection.DoubleEquals, selection.In:
-			if values == nil || r.Values().Len() < len(values) {
-				key, values = r.Key(), r.Values().UnsortedList()
-			}
+		requires := slices.Contains([]selection.Operator{selection.Equals, selection.DoubleEquals, selection.In}, r.Operator())
+		if requires && (values == nil || r.Values().Len() < len(values)) {
+			key, values = r.Key(), r.Values().UnsortedList()
 		}
 	}
 	return key, values

@@ -148,6 +148,7 @@ func (c *Compiler) settle(f *feature, s *settled) {
 		} else {
 			delete(index, name)
 		}
+	case portFeature: // settled by name
 	}
 }
 
