@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -37,7 +38,8 @@ type process struct {
 // enforces.
 func startProcess(cluster *fakecluster.Cluster) (*process, error) {
 	p := &process{lines: make(chan string, 100), done: make(chan error, 1)}
-	p.cmd = exec.Command("bin/agent", "--node-name="+fakecluster.NodeName(0), "--zap-encoder=json")
+	p.cmd = exec.Command("bin/agent", "--node-name="+fakecluster.NodeName(0), "--zap-encoder=json",
+		"--dns-state-file="+filepath.Join(filepath.Dir(cluster.Kubeconfig), "domain-names"))
 	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	stderr, err := p.cmd.StderrPipe()

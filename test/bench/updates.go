@@ -17,14 +17,14 @@ import (
 	"github.com/tierwall/tierwall/ruleset"
 )
 
-// agent is the agent's inside: a compiler and the kernel.
-type agent struct {
+// inside is the agent's inside: a compiler and the kernel.
+type inside struct {
 	network  *netnstest.Topology
 	compiler *ruleset.Compiler
 	kernel   *dataplane.Dataplane
 }
 
-func newAgent(s scenario) (*agent, error) {
+func newAgent(s scenario) (*inside, error) {
 	network, err := netnstest.New(netnstest.Config{})
 	if err != nil {
 		return nil, err
@@ -33,18 +33,18 @@ func newAgent(s scenario) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &agent{network, s.compiler(), kernel}
+	a := &inside{network, s.compiler(), kernel}
 	_, err = a.commit()
 	return a, err
 }
 
 // commit brings the kernel up to date and returns when it acknowledged.
-func (a *agent) commit() (dataplane.Result, error) {
+func (a *inside) commit() (dataplane.Result, error) {
 	delta := a.compiler.Update()
 	return a.kernel.Apply(context.Background(), a.compiler.Ruleset(), delta)
 }
 
-func (a *agent) close() {
+func (a *inside) close() {
 	_ = a.kernel.Close()
 	_ = a.network.Close()
 }

@@ -66,12 +66,15 @@ func node(i int) *corev1.Node {
 // the API server stores it, like a pod of a Deployment. Its label app is that of
 // one policy's peer.
 func Pod(i, policies int) *corev1.Pod {
-	name := fmt.Sprintf("app-%d-%08x-%05d", i%max(policies, 1), i/1000, i)
-	pod := &corev1.Pod{
+	app := i % max(policies, 1)
+	// A ReplicaSet's pods have its hash.
+	hash := fmt.Sprintf("%08x", 0x5bd1e995*uint32(app))
+	name := fmt.Sprintf("app-%d-%s-%05d", app, hash, i)
+	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, GenerateName: name[:len(name)-5], Namespace: NamespaceName(i), CreationTimestamp: started(), Generation: 1,
 			Labels: map[string]string{
-				"app": fmt.Sprintf("app-%d", i%max(policies, 1)), "pod-template-hash": fmt.Sprintf("%08x", i/1000), "tier": "backend",
+				"app": fmt.Sprintf("app-%d", app), "pod-template-hash": hash, "tier": "backend",
 			},
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name[:len(name)-6], UID: "2b0f3d0e-6f6c-4b0e-9a53-0d7ad6a4f9c1"}},
 			ManagedFields:   managedFields(),
@@ -79,7 +82,6 @@ func Pod(i, policies int) *corev1.Pod {
 		Spec:   podSpec(i),
 		Status: podStatus(i),
 	}
-	return pod
 }
 
 func podSpec(i int) corev1.PodSpec {
