@@ -32,9 +32,11 @@ const howToPlay = `The cluster stays up. To look around, paste:
   agent=$(kubectl -n tierwall-system get pods -l app.kubernetes.io/component=agent -o jsonpath='{.items[0].metadata.name}')
   kubectl get --raw "/api/v1/namespaces/tierwall-system/pods/$agent:9810/proxy/metrics" | grep tierwall_rule_packets_total
 
-  # Break a policy, and read what its status says:
-  kubectl patch tcnp cloud-metadata --type=merge -p '{"spec":{"priority":10}}'
-  kubectl describe tcnp cloud-metadata
+  # Break a policy: "Is" is no operator. The rule fails closed, so that nobody
+  # reaches payments any more, and the status says why. Then mend it:
+  kubectl patch tcnp deny-dev-to-pci --type=json -p '[{"op":"add","path":"/spec/ingress/0/from/0/namespaces/matchExpressions","value":[{"key":"team","operator":"Is"}]}]'
+  kubectl describe tcnp deny-dev-to-pci
+  kubectl apply -f config/samples/30-deny-dev-to-pci.yaml
 
 make demo-down removes everything.`
 
