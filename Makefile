@@ -131,6 +131,15 @@ test-envtest: | $(ARTIFACTS) ## Run the tests against a real API server.
 	export KUBEBUILDER_ASSETS=$${KUBEBUILDER_ASSETS:-$$($(TESTCLUSTER) binaries kube-apiserver etcd kubectl)}; \
 	$(call GO_TEST,test-envtest) $$($(list_envtest))
 
+# How long make fuzz goes on, and what its random states follow from: by default
+# the time.
+DURATION ?= 1h
+SEED ?=
+
+.PHONY: fuzz
+fuzz: debs ## Compare oracle, compiler and kernel over random states for DURATION, from SEED. Needs root.
+	go run ./test/differential/cmd/fuzz --duration $(DURATION) $(if $(SEED),--seed $(SEED))
+
 .PHONY: e2e
 e2e: debs images probe ## Run the end-to-end tests on a real two-node cluster. Needs root.
 	TIERWALL_ARTIFACTS=$(abspath $(ARTIFACTS)) $(call GO_TEST,e2e) -p 1 -tags e2e -count=1 -timeout 40m ./test/cluster ./test/e2e/...
