@@ -151,20 +151,25 @@ func checkRule(t *testing.T, p *Policy, r Rule) {
 		t.Errorf("rule %d without peers would match all", r.Index)
 	}
 	for _, peer := range r.Peers {
-		if countTrue(peer.Pods != nil, peer.Nodes != nil, peer.Net != nil, peer.Domain != "") != 1 {
-			t.Errorf("peer %+v has not exactly one field", peer)
-		}
-		if peer.Net != nil && (!peer.Net.CIDR.IsValid() || peer.Net.CIDR != peer.Net.CIDR.Masked() || peer.Net.CIDR.Addr().Is4In6()) {
-			t.Errorf("network %v", peer.Net.CIDR)
-		}
-		if peer.Pods != nil && (peer.Pods.Pods == nil || (peer.Pods.Namespaces == nil && p.Tier != NetworkPolicy)) {
-			t.Errorf("pods %+v lack a selector", peer.Pods)
-		}
+		checkPeer(t, p, peer)
 	}
 	for _, port := range r.Ports {
 		if port.Name == "" && (port.Protocol == AnyProtocol || port.First > port.Last) {
 			t.Errorf("port %+v", port)
 		}
+	}
+}
+
+func checkPeer(t *testing.T, p *Policy, peer Peer) {
+	t.Helper()
+	if countTrue(peer.Pods != nil, peer.Nodes != nil, peer.Net != nil, peer.Domain != "") != 1 {
+		t.Errorf("peer %+v has not exactly one field", peer)
+	}
+	if peer.Net != nil && (!peer.Net.CIDR.IsValid() || peer.Net.CIDR != peer.Net.CIDR.Masked() || peer.Net.CIDR.Addr().Is4In6()) {
+		t.Errorf("network %v", peer.Net.CIDR)
+	}
+	if peer.Pods != nil && (peer.Pods.Pods == nil || (peer.Pods.Namespaces == nil && p.Tier != NetworkPolicy)) {
+		t.Errorf("pods %+v lack a selector", peer.Pods)
 	}
 }
 
