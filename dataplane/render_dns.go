@@ -19,9 +19,9 @@ func needsDNS(rs *ruleset.Ruleset) bool {
 	return slices.ContainsFunc(slices.Collect(maps.Values(rs.Subjects)), func(s ruleset.Subject) bool { return s.Domains })
 }
 
-// renderDNS returns what brings the DNS queries of the pods that rules with
-// domain names apply to to the proxy, which listens at these addresses; nothing
-// if there is no such pod.
+// renderDNS returns what brings DNS queries to the proxy, which listens at these
+// addresses: those of the pods that rules with domain names apply to. It is
+// nothing if there is no such pod.
 func renderDNS(rs *ruleset.Ruleset, proxy []netip.AddrPort) piece {
 	if len(proxy) == 0 || !needsDNS(rs) {
 		return piece{}

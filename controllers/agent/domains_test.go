@@ -20,6 +20,7 @@ import (
 	"github.com/tierwall/tierwall/ruleset"
 )
 
+// stripe is an address of api.stripe.com.
 const stripe = "198.51.100.1"
 
 // domainsOnly makes the step for a policy by which pods may reach only these
@@ -38,20 +39,20 @@ func domainsOnly(names ...v1alpha1.DomainName) step {
 	})
 }
 
-func learned(name string, addresses ...string) []dns.Domain {
-	d := dns.Domain{Name: name}
+// learned is api.stripe.com with these addresses.
+func learned(addresses ...string) []dns.Domain {
+	d := dns.Domain{Name: "api.stripe.com"}
 	for _, a := range addresses {
 		d.Addresses = append(d.Addresses, netip.MustParseAddr(a))
 	}
 	return []dns.Domain{d}
 }
 
-// mayReach tells whether the kernel accepts what the pod web sends to an
-// address.
-func (f *fakeKernel) mayReach(address string) bool {
+// mayReachStripe tells whether the kernel accepts what the pod web sends there.
+func (f *fakeKernel) mayReachStripe() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	d := f.held.Decide(ruleset.Egress, netip.MustParseAddr(webAddress), netip.MustParseAddr(address), ruleset.TCP, 443)
+	d := f.held.Decide(ruleset.Egress, netip.MustParseAddr(webAddress), netip.MustParseAddr(stripe), ruleset.TCP, 443)
 	return d == nil || d.Action == ruleset.Accept
 }
 
@@ -66,19 +67,19 @@ func (f *fixture) enforce(ctx context.Context, domains []dns.Domain) <-chan erro
 func TestDomainsAreEnforcedOnceTheKernelHasThem(t *testing.T) {
 	withLoop(t, func(t *testing.T, f *fixture) {
 		f.sync(web(), domainsOnly("*.stripe.com"))
-		expect(t, f.kernel.mayReach(stripe), false)
+		expect(t, f.kernel.mayReachStripe(), false)
 
 		f.kernel.fail(errors.New("busy"))
-		done := f.enforce(t.Context(), learned("api.stripe.com", stripe))
+		done := f.enforce(t.Context(), learned(stripe))
 		expect(t, len(done), 0)
 		f.kernel.fail(nil)
 		time.Sleep(time.Minute)
 		expect(t, <-done, nil)
-		expect(t, f.kernel.mayReach(stripe), true)
+		expect(t, f.kernel.mayReachStripe(), true)
 
-		expect(t, <-f.enforce(t.Context(), learned("api.stripe.com", stripe)), nil)
-		expect(t, <-f.enforce(t.Context(), learned("api.stripe.com")), nil)
-		expect(t, f.kernel.mayReach(stripe), false)
+		expect(t, <-f.enforce(t.Context(), learned(stripe)), nil)
+		expect(t, <-f.enforce(t.Context(), learned()), nil)
+		expect(t, f.kernel.mayReachStripe(), false)
 		expect(t, f.kernel.missed(), "")
 	})
 }
@@ -88,7 +89,7 @@ func TestDomainsAreNotEnforcedAfterTheAgentStopped(t *testing.T) {
 		f.sync(web(), domainsOnly("*.stripe.com"))
 		f.kernel.fail(errors.New("busy"))
 		ctx, cancel := context.WithCancel(t.Context())
-		done := f.enforce(ctx, learned("api.stripe.com", stripe))
+		done := f.enforce(ctx, learned(stripe))
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("%v, want that it was cancelled", err)
@@ -97,10 +98,10 @@ func TestDomainsAreNotEnforcedAfterTheAgentStopped(t *testing.T) {
 }
 
 func TestWhatWasLearnedBeforeIsInTheFirstRuleset(t *testing.T) {
-	withLoopThatKnows(t, learned("api.stripe.com", stripe), func(t *testing.T, f *fixture) {
+	withLoopThatKnows(t, learned(stripe), func(t *testing.T, f *fixture) {
 		f.sync(web(), domainsOnly("*.stripe.com"))
 		expect(t, f.kernel.calls(), []string{operationApply})
-		expect(t, f.kernel.mayReach(stripe), true)
+		expect(t, f.kernel.mayReachStripe(), true)
 	})
 }
 

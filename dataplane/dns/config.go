@@ -49,7 +49,7 @@ type policy interface {
 
 // Limits bound what pods can make the proxy keep.
 type Limits struct {
-	// Names with addresses learned; default 10,000.
+	// Names with addresses learned; default 50,000.
 	Names int
 	// AddressesPerName; default 1,000.
 	AddressesPerName int
@@ -100,7 +100,7 @@ func (c *Config) setDefaults() {
 		value *int
 		or    int
 	}{
-		{&l.Names, 10_000}, {&l.AddressesPerName, 1_000}, {&l.Addresses, 100_000}, {&l.Queries, 4_096}, {&l.QueriesPerPod, 512},
+		{&l.Names, 50_000}, {&l.AddressesPerName, 1_000}, {&l.Addresses, 100_000}, {&l.Queries, 4_096}, {&l.QueriesPerPod, 512},
 	} {
 		if *d.value == 0 {
 			*d.value = d.or

@@ -27,6 +27,9 @@ type HostConfig struct {
 	// the address of their node. The other way, a host reaches nodes and pods
 	// under their own addresses.
 	Addresses []netip.Addr `json:"addresses"`
+	// Networks are blocks of addresses, of the families of Addresses, that are
+	// all the host's own too.
+	Networks []netip.Prefix `json:"networks,omitempty"`
 }
 
 // Host is a machine outside of the cluster: a network namespace.
@@ -101,6 +104,11 @@ func (h *Host) connect() error {
 	for _, own := range cable.ToAddresses {
 		there = append(there, netlab.Route{Destination: own, Link: h.cfg.Name})
 	}
+	for _, network := range h.cfg.Networks {
+		// Neighbour discovery knows only the addresses, so they are the way there.
+		there = append(there, netlab.Route{Destination: network, Gateway: h.addressLike(network.Addr()), Link: h.cfg.Name})
+		back = append(back, netlab.Route{Destination: network, Link: "lo", Local: true})
+	}
 	for _, f := range h.families() {
 		back = append(back, netlab.Route{Destination: f.all, Gateway: f.outsideGateway(), Link: "eth0"})
 	}
@@ -115,6 +123,16 @@ func (h *Host) families() []family {
 	return slices.DeleteFunc(slices.Clone(h.cluster.families), func(f family) bool {
 		return !slices.ContainsFunc(h.cfg.Addresses, f.all.Contains)
 	})
+}
+
+// addressLike is the host's first address of the same family.
+func (h *Host) addressLike(address netip.Addr) netip.Addr {
+	for _, own := range h.cfg.Addresses {
+		if own.Is4() == address.Is4() {
+			return own
+		}
+	}
+	return netip.Addr{}
 }
 
 // gatewayAddresses are those that the switch needs on the host's cable.

@@ -36,5 +36,6 @@ var _ = Describe("Tierwall", Ordered, ContinueOnFailure, func() {
 	describeUpstream(e)
 	describeServices(e)
 	describeContinuity(e)
+	describeDomains(e)
 	describeStatus(e)
 })

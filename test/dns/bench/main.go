@@ -46,16 +46,16 @@ func run(out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	for _, serve := range []func() (func(), error){
-		l.ServeInternet,
-		func() (func(), error) { return lab.ServeDNS(l.DNS.Namespace, ":53", dns.HandlerFunc(answer)) },
-	} {
-		stop, err := serve()
-		if err != nil {
-			return err
-		}
-		defer stop()
+	stopInternet, err := l.ServeInternet()
+	if err != nil {
+		return err
 	}
+	defer stopInternet()
+	stopDNS, err := lab.ServeDNS(l.DNS.Namespace, ":53", dns.HandlerFunc(answer))
+	if err != nil {
+		return err
+	}
+	defer stopDNS()
 	b := &bench{lab: l}
 	loads := []load{{1, 1}, {1, 8}, {50, 1}}
 	direct := b.measureAll(loads)

@@ -8,13 +8,17 @@ import (
 	"net"
 
 	"github.com/miekg/dns"
-
-	"github.com/tierwall/tierwall/internal/netnstest"
 )
+
+// namespace is a network namespace of whatever kind.
+type namespace interface {
+	// Do runs a function in it.
+	Do(fn func() error) error
+}
 
 // ServeDNS answers UDP and TCP at an address and port of a namespace until stop
 // is called.
-func ServeDNS(n *netnstest.Namespace, address string, handler dns.Handler) (stop func(), err error) {
+func ServeDNS(n namespace, address string, handler dns.Handler) (stop func(), err error) {
 	udp, tcp := &dns.Server{Handler: handler}, &dns.Server{Handler: handler}
 	err = n.Do(func() error {
 		var err error
@@ -46,9 +50,13 @@ func ServeDNS(n *netnstest.Namespace, address string, handler dns.Handler) (stop
 
 // ServeInternet accepts connections at all addresses of the outside, port 443,
 // until stop is called.
-func (l *Lab) ServeInternet() (stop func(), err error) {
+func (l *Lab) ServeInternet() (stop func(), err error) { return ServeTCP(l.Outside) }
+
+// ServeTCP accepts connections at all addresses of a namespace, port 443, until
+// stop is called.
+func ServeTCP(n namespace) (stop func(), err error) {
 	var listener net.Listener
-	err = l.Outside.Do(func() error {
+	err = n.Do(func() error {
 		var err error
 		listener, err = net.Listen("tcp", ":443")
 		return err

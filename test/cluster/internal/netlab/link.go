@@ -105,6 +105,8 @@ type Route struct {
 	Destination netip.Prefix
 	Gateway     netip.Addr
 	Link        string
+	// Local makes the destination the namespace's own addresses.
+	Local bool
 }
 
 // AddRoutes adds routes to the namespace. A gateway need not lie in a network
@@ -129,6 +131,9 @@ func addRoute(h *netlink.Handle, r Route) error {
 	if r.Gateway.IsValid() {
 		route.Gw = r.Gateway.AsSlice()
 		route.Flags = int(netlink.FLAG_ONLINK)
+	}
+	if r.Local {
+		route.Type, route.Table, route.Scope = unix.RTN_LOCAL, unix.RT_TABLE_LOCAL, netlink.SCOPE_HOST
 	}
 	return h.RouteAdd(route)
 }

@@ -39,7 +39,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newConnectCommand(), newRepeatCommand(), newConverseCommand(), newWaitCommand())
+	root.AddCommand(newConnectCommand(), newRepeatCommand(), newConverseCommand(), newResolveCommand(), newWaitCommand())
 	return root
 }
 
@@ -90,6 +90,27 @@ func newConverseCommand() *cobra.Command {
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "patience for each request")
 	cmd.Flags().DurationVar(&interval, "interval", 100*time.Millisecond, "time between requests")
 	cmd.Flags().DurationVar(&duration, "for", 10*time.Second, "how long to go on")
+	return cmd
+}
+
+func newResolveCommand() *cobra.Command {
+	var cfg prober.ResolveConfig
+	cmd := &cobra.Command{
+		Use:   "resolve DOMAIN",
+		Short: "Resolve n0.DOMAIN, n1.DOMAIN and so on, and connect to each address at once",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg.Domain = args[0]
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(prober.Resolve(cmd.Context(), cfg))
+		},
+	}
+	cmd.Flags().StringVar(&cfg.Server, "server", "", "HOST:PORT of the DNS server; the pod's own if empty")
+	cmd.Flags().StringVar(&cfg.Network, "network", "", "udp or tcp; what a resolver does if empty")
+	cmd.Flags().IntVar(&cfg.First, "first", 0, "number of the first name")
+	cmd.Flags().IntVar(&cfg.Count, "count", 1, "how many names")
+	cmd.Flags().IntVar(&cfg.Workers, "workers", 4, "how many at the same time")
+	cmd.Flags().StringVar(&cfg.Port, "port", "443", "TCP port to connect to")
+	cmd.Flags().DurationVar(&cfg.Timeout, "timeout", 5*time.Second, "patience for each answer and connection")
 	return cmd
 }
 
