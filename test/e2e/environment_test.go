@@ -43,7 +43,7 @@ func (e *environment) start(ctx SpecContext) {
 	Expect(artifacts).NotTo(BeEmpty(), "TIERWALL_ARTIFACTS names the directory with the images: run `make e2e`")
 	progress := func(format string, args ...any) { GinkgoWriter.Printf(format+"\n", args...) }
 	var err error
-	e.cluster, err = cluster.Start(ctx, cluster.Config{Name: clusterName, Nodes: 2, Progress: progress})
+	e.cluster, err = cluster.Start(ctx, cluster.Config{Name: clusterName, Nodes: 2, DNSUpstreams: domainServers(), Progress: progress})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func(ctx SpecContext) { Expect(cluster.Cleanup(ctx, clusterName)).To(Succeed()) }, NodeTimeout(specTimeout))
 
