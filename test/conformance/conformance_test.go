@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	upstream "sigs.k8s.io/network-policy-api/apis/v1alpha2"
+	report "sigs.k8s.io/network-policy-api/conformance/apis/v1alpha1"
 	"sigs.k8s.io/network-policy-api/conformance/tests"
 	"sigs.k8s.io/network-policy-api/conformance/utils/config"
 	"sigs.k8s.io/network-policy-api/conformance/utils/suite"
@@ -67,9 +68,12 @@ func TestConformance(t *testing.T) {
 	log.SetLogger(logr.Discard())
 	for _, family := range []cluster.IPFamily{cluster.IPv4, cluster.IPv6} {
 		t.Run(string(family), func(t *testing.T) {
+			about := implementation(t)
 			c := startCluster(t, family)
 			for _, r := range runs() {
-				t.Run(r.name, func(t *testing.T) { r.test(t, c, family) })
+				t.Run(r.name, func(t *testing.T) {
+					r.test(t, c, about, "conformance-"+string(family)+"-"+r.name)
+				})
 			}
 		})
 	}
@@ -107,15 +111,15 @@ func artifacts() string {
 	return filepath.Join(repository, "_artifacts")
 }
 
-func (r run) test(t *testing.T, c *cluster.Cluster, family cluster.IPFamily) {
-	name := "conformance-" + string(family) + "-" + r.name
-	t.Cleanup(func() { keepLogs(t, c, name+".log") })
+// test runs the suite and names what it leaves among the artifacts after file.
+func (r run) test(t *testing.T, c *cluster.Cluster, about report.Implementation, file string) {
+	t.Cleanup(func() { keepLogs(t, c, file+".log") })
 	if r.channel != "" {
 		installUpstreamKind(t, c, r.channel)
 	}
 	s, err := suite.NewConformanceProfileTestSuite(suite.ConformanceProfileOptions{
 		Options:             r.options(t, c),
-		Implementation:      implementation(t),
+		Implementation:      about,
 		ConformanceProfiles: sets.New(suite.CNPConformanceProfileName),
 	})
 	if err != nil {
@@ -125,7 +129,7 @@ func (r run) test(t *testing.T, c *cluster.Cluster, family cluster.IPFamily) {
 	if err := s.Run(t, tests.ConformanceTests); err != nil {
 		t.Fatal(err)
 	}
-	writeReport(t, s, name+".yaml")
+	writeReport(t, s, file+".yaml")
 }
 
 func (r run) options(t *testing.T, c *cluster.Cluster) suite.Options {

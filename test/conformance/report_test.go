@@ -20,7 +20,8 @@ import (
 	"github.com/tierwall/tierwall/test/cluster"
 )
 
-// implementation is what the report says about Tierwall.
+// implementation is what the report says about Tierwall as built now: the next
+// build may be under way while the suite runs.
 func implementation(t *testing.T) report.Implementation {
 	t.Helper()
 	// The agent's image was made from this file.
