@@ -145,7 +145,11 @@ func (p *Packet) summed(b []byte, offset int) []byte {
 	pseudo := append(p.Src.AsSlice(), p.Dst.AsSlice()...)
 	pseudo = append(pseudo, 0, p.Protocol)
 	pseudo = binary.BigEndian.AppendUint16(pseudo, uint16(len(b)))
-	binary.BigEndian.PutUint16(b[offset:], checksum(b, sum(pseudo, 0)))
+	total := checksum(b, sum(pseudo, 0))
+	if total == 0 && p.Protocol == unix.IPPROTO_UDP {
+		total = 0xffff // 0 stands for no checksum, which IPv6 does not allow.
+	}
+	binary.BigEndian.PutUint16(b[offset:], total)
 	return b
 }
 

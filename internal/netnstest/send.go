@@ -90,12 +90,13 @@ func (w *wire) exchange(packets []Packet, arrived []Port) error {
 }
 
 // freshSourcePorts forgets all connections before a source port comes again.
+// Numbers never do: an answer that comes late must not be taken for another's.
 func (w *wire) freshSourcePorts(count int) error {
 	const available = 1<<16 - firstSourcePort
 	if int(w.number%available)+count <= available {
 		return nil
 	}
-	w.number = 0
+	w.number += available - w.number%available
 	return w.topology.ForgetConnections()
 }
 

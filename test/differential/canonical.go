@@ -34,8 +34,9 @@ type CanonicalSubject struct {
 type CanonicalStack struct {
 	Policies []ruleset.PolicyKey
 	Rows     map[string]string
-	// Table is how many rows there are, used or not.
-	Table int
+	// Entries and Table are how many entries and rows there are. A class that has
+	// only addresses of a block that other blocks cover has an entry, too.
+	Entries, Table int
 }
 
 // CanonicalOf returns the canonical form of a Ruleset. An error means that the
@@ -90,15 +91,12 @@ func classNames(rs *ruleset.Ruleset) map[ruleset.ClassID]string {
 }
 
 func canonicalStack(s *ruleset.Stack, names map[ruleset.ClassID]string) (CanonicalStack, error) {
-	c := CanonicalStack{Policies: s.Policies, Rows: map[string]string{}, Table: len(s.Table)}
+	c := CanonicalStack{Policies: s.Policies, Rows: map[string]string{}, Entries: len(s.Rows), Table: len(s.Table)}
 	if _, ok := s.Table[0]; !ok {
 		return c, fmt.Errorf("no default row")
 	}
 	used := map[ruleset.RowID]bool{0: true}
 	for class, row := range s.Rows {
-		if names[class] == "" {
-			return c, fmt.Errorf("row for class %d, which nobody has", class)
-		}
 		if _, ok := s.Table[row]; !ok || row == 0 {
 			return c, fmt.Errorf("class %d has row %d, which is the default or not there", class, row)
 		}
