@@ -29,6 +29,7 @@ type Proxy struct {
 	listeners []*listener
 	// routes and conntrack ask the kernel.
 	routes, conntrack *netlink.Handle
+	locality          *locality
 	// complaints bounds what pods can make the proxy log.
 	complaints rate.Sometimes
 }
@@ -62,6 +63,7 @@ func (p *Proxy) open(ctx context.Context) error {
 	if p.routes, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return fmt.Errorf("open route netlink: %w", err)
 	}
+	p.locality = newLocality(p.routes)
 	if p.conntrack, err = netlink.NewHandle(unix.NETLINK_NETFILTER); err != nil {
 		return fmt.Errorf("open conntrack netlink: %w", err)
 	}
@@ -210,7 +212,7 @@ func (p *Proxy) answered(protocol string, start time.Time) {
 // upstream returns the way to the server that a pod asked.
 func (p *Proxy) upstream(pod netip.Addr, server netip.AddrPort) *upstream {
 	return &upstream{
-		pod: pod, server: server, routes: p.routes,
+		pod: pod, server: server, locality: p.locality,
 		onWrong: p.metrics.malformed.WithLabelValues(fromServer).Inc,
 	}
 }

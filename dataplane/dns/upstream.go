@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -29,10 +27,9 @@ const (
 
 // upstream asks the server that a pod asked.
 type upstream struct {
-	pod    netip.Addr
-	server netip.AddrPort
-	// routes tells whether the server is on this host.
-	routes *netlink.Handle
+	pod      netip.Addr
+	server   netip.AddrPort
+	locality *locality
 	// onWrong is called for each message that is no answer.
 	onWrong func()
 	// stream is the connection for questions over TCP, which the first opens.
@@ -44,7 +41,7 @@ type upstream struct {
 // host's address. The pod's egress policies were asked about it when the pod's
 // own packet came in.
 func (u *upstream) dial(ctx context.Context, network string) (net.Conn, error) {
-	local, err := u.isLocal()
+	local, err := u.locality.isLocal(u.server.Addr())
 	if err != nil {
 		return nil, err
 	}
@@ -64,15 +61,6 @@ func (u *upstream) dial(ctx context.Context, network string) (net.Conn, error) {
 		err = conn.SetDeadline(deadline)
 	}
 	return conn, err
-}
-
-// isLocal tells whether the server's address is one of the host's.
-func (u *upstream) isLocal() (bool, error) {
-	routes, err := u.routes.RouteGet(u.server.Addr().AsSlice())
-	if err != nil {
-		return false, fmt.Errorf("find route to DNS server %s: %w", u.server, err)
-	}
-	return len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL, nil
 }
 
 // askUDP asks with a socket of its own, so that an answer has to name a port
