@@ -74,6 +74,7 @@ func benchmarks() []benchmark {
 		{"packets", "what the first packet of a connection costs", runPackets},
 		{"established", "throughput and connection rate", runEstablished},
 		{"updates", "what an event costs, from the compiler to the kernel", runUpdates},
+		{"growth", "how the compiler's cost grows", runGrowth},
 		{"effects", "from a write to the API to packets", runEffects},
 		{"sizes", "start, memory of the agent and of the table", runSizes},
 	}

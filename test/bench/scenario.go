@@ -61,6 +61,12 @@ func (s scenario) last(ip6 bool) netip.Addr { return podAddress(s.policies-1, ip
 // compiler returns a compiler that was told of everything.
 func (s scenario) compiler() *ruleset.Compiler {
 	c := ruleset.NewCompiler(nodeName)
+	s.fill(c)
+	return c
+}
+
+// fill tells a compiler of everything.
+func (s scenario) fill(c *ruleset.Compiler) {
 	for i := range namespaces {
 		name := fmt.Sprintf("ns-%d", i)
 		c.SetNamespace(name, labels.Set{"kubernetes.io/metadata.name": name})
@@ -75,7 +81,6 @@ func (s scenario) compiler() *ruleset.Compiler {
 	for i := range s.policies {
 		c.SetPolicy(s.policy(s, i))
 	}
-	return c
 }
 
 // clusterPolicy is a ClusterNetworkPolicy with one ingress rule.

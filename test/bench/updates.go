@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -49,46 +50,37 @@ func (a *inside) close() {
 	_ = a.network.Close()
 }
 
-// event is something that happens again and again; i counts.
+// event is something that happens and is undone, in turns.
 type event struct {
-	name string
-	do   func(c *ruleset.Compiler, i int)
+	happens, undone string
+	do, undo        func(c *ruleset.Compiler)
 }
 
 func events(s scenario) []event {
 	extra := s.pod(7)
 	extra.Name, extra.UID, extra.Addresses = "extra", "extra", []netip.Addr{podAddress(1<<22, false)}
-	relabelled := extra
+	relabelled, moved := extra, extra
 	relabelled.Labels = s.pod(8).Labels
+	moved.Addresses = []netip.Addr{podAddress(1<<22+1, false)}
 	local := extra
-	local.Namespace, local.Name, local.UID, local.Node, local.Addresses = "ns-0", "local", "local", nodeName, []netip.Addr{podAddress(1<<22+1, false)}
+	local.Namespace, local.Name, local.UID, local.Node, local.Addresses = "ns-0", "local", "local", nodeName, []netip.Addr{podAddress(1<<22+2, false)}
 	local.Labels = labels.Set{"role": "subject"}
-	added, changed := s.policy(s, s.policies), s.policy(s, 3)
-	changed = withOtherPort(changed)
+	// Its peers are pods that other policies tell apart already.
+	added := s.policy(s, s.policies)
+	added.Rules[ruleset.Ingress][0].Peers = []ruleset.Peer{labelled("group", 0)}
+	added.Rules[ruleset.Ingress][0].Ports = []ruleset.Port{single(port+2000, port+2000)}
+	set := func(p ruleset.Pod) func(*ruleset.Compiler) { return func(c *ruleset.Compiler) { c.SetPod(p) } }
+	remove := func(p ruleset.Pod) func(*ruleset.Compiler) {
+		return func(c *ruleset.Compiler) { c.DeletePod(p.Namespace, p.Name) }
+	}
+	write := func(p *ruleset.Policy) func(*ruleset.Compiler) { return func(c *ruleset.Compiler) { c.SetPolicy(p) } }
 	return []event{
-		{"pod added, deleted", func(c *ruleset.Compiler, i int) {
-			if i%2 == 0 {
-				c.SetPod(extra)
-			} else {
-				c.DeletePod(extra.Namespace, extra.Name)
-			}
-		}},
-		{"pod relabelled", func(c *ruleset.Compiler, i int) { c.SetPod([]ruleset.Pod{extra, relabelled}[i%2]) }},
-		{"local pod added, deleted", func(c *ruleset.Compiler, i int) {
-			if i%2 == 0 {
-				c.SetPod(local)
-			} else {
-				c.DeletePod(local.Namespace, local.Name)
-			}
-		}},
-		{"policy added, deleted", func(c *ruleset.Compiler, i int) {
-			if i%2 == 0 {
-				c.SetPolicy(added)
-			} else {
-				c.DeletePolicy(added.Key)
-			}
-		}},
-		{"policy changed", func(c *ruleset.Compiler, i int) { c.SetPolicy([]*ruleset.Policy{changed, s.policy(s, 3)}[i%2]) }},
+		{"pod added", "pod deleted", set(extra), remove(extra)},
+		{"pod relabelled", "pod relabelled back", set(relabelled), set(extra)},
+		{"pod's address changed", "pod's address changed back", set(moved), set(extra)},
+		{"pod of the node added", "pod of the node deleted", set(local), remove(local)},
+		{"policy added", "policy deleted", write(added), func(c *ruleset.Compiler) { c.DeletePolicy(added.Key) }},
+		{"policy's port changed", "policy's port changed back", write(withOtherPort(s.policy(s, 3))), write(s.policy(s, 3))},
 	}
 }
 
@@ -138,21 +130,50 @@ func measureUpdates(e effort, s scenario, form string, t *table) error {
 		repeats = 4
 	}
 	for _, event := range events(s) {
-		var total, compile []time.Duration
-		var result dataplane.Result
-		for i := range repeats {
-			start := time.Now()
-			event.do(a.compiler, i)
-			delta := a.compiler.Update()
-			compiled := time.Now()
-			result, err = a.kernel.Apply(context.Background(), a.compiler.Ruleset(), delta)
-			if err != nil {
-				return fmt.Errorf("%s: %w", event.name, err)
+		happens, undone := &samples{}, &samples{}
+		for range repeats {
+			if err := errors.Join(a.sample(event.do, happens), a.sample(event.undo, undone)); err != nil {
+				return fmt.Errorf("%s: %w", event.happens, err)
 			}
-			total, compile = append(total, time.Since(start)), append(compile, compiled.Sub(start))
 		}
-		t.add(fmt.Sprint(s.policies), fmt.Sprint(s.pods), form, event.name, millis(quantile(total, 0.5)), millis(quantile(total, 0.99)),
-			millis(quantile(compile, 0.5)), fmt.Sprint(result.Messages), fmt.Sprint(result.Elements))
+		row := []string{fmt.Sprint(s.policies), fmt.Sprint(s.pods), form}
+		t.add(append(row[:3:3], happens.cells(event.happens)...)...)
+		t.add(append(row[:3:3], undone.cells(event.undone)...)...)
 	}
+	return nil
+}
+
+// samples are the measurements of one event.
+type samples struct {
+	total, compile []time.Duration
+	// result is that of the last time.
+	result dataplane.Result
+}
+
+func (x *samples) cells(name string) []string {
+	return []string{
+		name, millis(quantile(x.total, 0.5)), millis(quantile(x.total, 0.99)), millis(quantile(x.compile, 0.5)),
+		fmt.Sprint(x.result.Messages), fmt.Sprint(x.result.Elements),
+	}
+}
+
+// sample has the event happen and measures it, with as many commits as the agent
+// makes of it.
+func (a *inside) sample(do func(*ruleset.Compiler), x *samples) error {
+	start := time.Now()
+	do(a.compiler)
+	var compiled time.Duration
+	var result dataplane.Result
+	resumed := start
+	for delta := range a.compiler.Steps() {
+		compiled += time.Since(resumed)
+		r, err := a.kernel.Apply(context.Background(), a.compiler.Ruleset(), delta)
+		if err != nil {
+			return err
+		}
+		result.Messages, result.Elements = result.Messages+r.Messages, result.Elements+r.Elements
+		resumed = time.Now()
+	}
+	x.total, x.compile, x.result = append(x.total, time.Since(start)), append(x.compile, compiled), result
 	return nil
 }
