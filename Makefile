@@ -148,6 +148,23 @@ e2e: debs images probe ## Run the end-to-end tests on a real two-node cluster. N
 conformance: debs images ## Run upstream's conformance suite on an IPv4 and an IPv6 cluster; docs/conformance.md. Needs root.
 	TIERWALL_ARTIFACTS=$(abspath $(ARTIFACTS)) $(call GO_TEST,conformance) -tags e2e -count=1 -timeout 80m ./test/conformance
 
+# What the benchmarks of Go write is for benchstat.
+.PHONY: bench
+bench: build | $(ARTIFACTS) ## Measure packets, updates, the agent's size, growth: tables into _artifacts/bench.md. Needs root; takes about 30 minutes.
+	export KUBEBUILDER_ASSETS=$${KUBEBUILDER_ASSETS:-$$($(TESTCLUSTER) binaries kube-apiserver etcd kubectl)}; \
+	go run ./test/bench | tee $(ARTIFACTS)/bench.md; \
+	go run ./test/simulation | tee $(ARTIFACTS)/simulation.md
+	go test -run='^$$' -bench=. -benchmem -count=6 ./ruleset | tee $(ARTIFACTS)/bench-ruleset.txt
+
+.PHONY: bench-small
+bench-small: build | $(ARTIFACTS) ## Run every benchmark once at small size, to see that they work. Needs root.
+	export KUBEBUILDER_ASSETS=$${KUBEBUILDER_ASSETS:-$$($(TESTCLUSTER) binaries kube-apiserver etcd kubectl)}; \
+	go run ./test/bench --small && go run ./test/simulation --agents=2 --pods=500 --duration=2s
+
+.PHONY: bench-report
+bench-report: ## Draw figures of _artifacts/bench.md into _artifacts/.
+	go run ./test/bench report
+
 .PHONY: bench-dns
 bench-dns: debs ## Measure the DNS proxy against direct queries, and 10,000 first connections. Needs root.
 	go run ./test/dns/bench

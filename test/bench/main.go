@@ -57,6 +57,10 @@ func newCommand() *cobra.Command {
 		root.AddCommand(&cobra.Command{Use: b.name, Short: b.short, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return b.run(e) }})
 	}
 	root.AddCommand(&cobra.Command{
+		Use: "report", Short: "draw figures of _artifacts/bench.md beside it", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return runReport() },
+	})
+	root.AddCommand(&cobra.Command{
 		Use: "profile", Short: "profile an agent in a large cluster until it is in sync, into _artifacts", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runProfile(e) },
 	})

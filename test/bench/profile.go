@@ -23,6 +23,9 @@ import (
 	"github.com/tierwall/tierwall/test/bench/fakecluster"
 )
 
+// artifacts is the directory for what the make targets leave.
+const artifacts = "_artifacts"
+
 // runProfile runs an agent inside this program until it is in sync, and writes
 // profiles of that.
 func runProfile(e effort) (err error) {
@@ -104,9 +107,8 @@ func writeProfiles(f func() error) (err error) {
 
 // create creates a file among those that the make targets leave.
 func create(name string) (*os.File, error) {
-	const dir = "_artifacts"
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(artifacts, 0o755); err != nil {
 		return nil, err
 	}
-	return os.Create(filepath.Join(dir, name))
+	return os.Create(filepath.Join(artifacts, name))
 }
