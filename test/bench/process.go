@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/tierwall/tierwall/test/bench/fakecluster"
@@ -106,34 +105,9 @@ func (p *process) stop() error {
 	return err
 }
 
-// usage is what a process uses of the machine.
-type usage struct {
-	// cpu is the time on a CPU since it started.
-	cpu time.Duration
-	// resident and peak are bytes.
-	resident, peak uint64
+func (p *process) usage() (fakecluster.Usage, error) {
+	return fakecluster.UsageOf(p.cmd.Process.Pid)
 }
-
-func usageOf(pid int) (usage, error) {
-	proc, err := procfs.NewProc(pid)
-	if err != nil {
-		return usage{}, err
-	}
-	stat, err := proc.Stat()
-	if err != nil {
-		return usage{}, err
-	}
-	status, err := proc.NewStatus()
-	if err != nil {
-		return usage{}, err
-	}
-	return usage{
-		cpu:      time.Duration(stat.CPUTime() * float64(time.Second)),
-		resident: status.VmRSS, peak: status.VmHWM,
-	}, nil
-}
-
-func (p *process) usage() (usage, error) { return usageOf(p.cmd.Process.Pid) }
 
 // mebibytes formats an amount of memory.
 func mebibytes(bytes uint64) string { return fmt.Sprintf("%.0f", float64(bytes)/(1<<20)) }

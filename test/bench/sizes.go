@@ -49,7 +49,7 @@ func runSizes(e effort) error {
 // life is what was seen of two agents, one after the other.
 type life struct {
 	start, restart           time.Duration
-	synced, resting, churned usage
+	synced, resting, churned fakecluster.Usage
 	churnShare               float64
 	packetsLost, packetsSent int
 	tableBytes               uint64
@@ -65,8 +65,8 @@ func measureSize(e effort, size fakecluster.Size, t *table) (err error) {
 	if err != nil {
 		return err
 	}
-	t.add(fmt.Sprint(size.Pods), fmt.Sprint(size.Policies), seconds(l.start), seconds(l.restart), seconds(l.synced.cpu),
-		mebibytes(l.synced.peak), mebibytes(l.resting.resident), mebibytes(l.churned.resident), mebibytes(l.tableBytes),
+	t.add(fmt.Sprint(size.Pods), fmt.Sprint(size.Policies), seconds(l.start), seconds(l.restart), seconds(l.synced.CPU),
+		mebibytes(l.synced.Peak), mebibytes(l.resting.Resident), mebibytes(l.churned.Resident), mebibytes(l.tableBytes),
 		fmt.Sprintf("%.1f %%", 100*l.churnShare), fmt.Sprintf("%d of %d", l.packetsLost, l.packetsSent))
 	return nil
 }
@@ -138,7 +138,7 @@ func (w *world) churn(ctx context.Context, e effort, agent *process) (float64, e
 		}
 	}
 	after, err := agent.usage()
-	return (after.cpu - before.cpu).Seconds() / time.Since(start).Seconds(), err
+	return (after.CPU - before.CPU).Seconds() / time.Since(start).Seconds(), err
 }
 
 // tableMemory returns the kernel memory of the table, in bytes: what the kernel
