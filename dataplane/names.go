@@ -69,13 +69,29 @@ func stackPath(s *ruleset.Stack) string { return string(s.ID) }
 func stackChain(s *ruleset.Stack) string { return "stack/" + stackPath(s) }
 func rowsChain(s *ruleset.Stack) string  { return "by-row/" + stackPath(s) }
 
-// The maps of the default row go by protocol and port, the others by row too.
-func rowsMap(s *ruleset.Stack) string          { return "rows/" + stackPath(s) }
-func portsMap(s *ruleset.Stack) string         { return "ports/" + stackPath(s) }
-func rangesMap(s *ruleset.Stack) string        { return "ranges/" + stackPath(s) }
-func restMap(s *ruleset.Stack) string          { return "rest/" + stackPath(s) }
-func defaultPortsMap(s *ruleset.Stack) string  { return "default-ports/" + stackPath(s) }
-func defaultRangesMap(s *ruleset.Stack) string { return "default-ranges/" + stackPath(s) }
+// The maps of the default row go by protocol and port, these by row too.
+func rowsMap(s *ruleset.Stack) string   { return "rows/" + stackPath(s) }
+func portsMap(s *ruleset.Stack) string  { return "ports/" + stackPath(s) }
+func rangesMap(s *ruleset.Stack) string { return "ranges/" + stackPath(s) }
+func restMap(s *ruleset.Stack) string   { return "rest/" + stackPath(s) }
+
+// The maps of the default row are named after their content too. The rules that
+// look them up are those from before a commit for a packet that was under way, and
+// so must the maps be.
+func defaultPortsMap(s *ruleset.Stack) string  { return "default-ports/" + defaultRowPath(s) }
+func defaultRangesMap(s *ruleset.Stack) string { return "default-ranges/" + defaultRowPath(s) }
+
+func defaultRowPath(s *ruleset.Stack) string {
+	var content strings.Builder
+	for _, p := range s.Table[0].Ports {
+		decision := ""
+		if p.Decision != nil {
+			decision = decisionChain(*p.Decision)
+		}
+		fmt.Fprintf(&content, "%d %d %d %q ", p.Protocol, p.First, p.Last, decision)
+	}
+	return stackPath(s) + "/" + hash(content.String())[:hashLength/2]
+}
 
 // decisionChain names the chain that carries out a decision, such as
 // "deny/admin-egress/tcnp/no-metadata/0-block-imds". Different decisions have

@@ -35,7 +35,6 @@ func (c *Compiler) classify() []classChange {
 	for _, m := range moves {
 		c.join(m.group, targets[m.key])
 	}
-	c.dropStaleClasses()
 	return changes
 }
 
@@ -82,6 +81,9 @@ func (c *Compiler) targetClasses(moves []move, signatures map[string]signature) 
 	for old, keys := range leaving {
 		if groupsLeft[old] > 0 {
 			continue // it goes on as what it was
+		}
+		if len(keys) > 1 && !c.refining {
+			continue // what is decided about some of them is not right for the others
 		}
 		for key, size := range keys {
 			if c.classes[key] == nil || groupsEmptied(groupsLeft, c.classes[key]) {
@@ -198,7 +200,9 @@ func (c *Compiler) listAll() {
 	c.regrouped = c.regrouped[:0]
 }
 
-// dropStaleClasses gives back the classes that have no group any more.
+// dropStaleClasses gives back the classes that have no group any more. Until then
+// their rows are kept up to date, for packets that found the class before its
+// addresses left it.
 func (c *Compiler) dropStaleClasses() {
 	for k := range c.staleClasses {
 		if len(k.groups) > 0 {

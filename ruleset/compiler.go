@@ -51,6 +51,8 @@ type Compiler struct {
 	liveDomains    domainIndex
 	// announced are the features that pending policies will ask for.
 	announced []*feature
+	// refining is true while no decision may change.
+	refining bool
 	// nodeSelectors counts the live features that look at pods' nodes.
 	nodeSelectors int
 
@@ -67,6 +69,9 @@ type Compiler struct {
 	touchedNodes            map[*nodeState]struct{}
 	touchedSubjects         []*subjectState
 	touchedStacks           []*stackState
+	unusedStacks            []*stackState
+	staleRows               map[*stackState]struct{}
+	redundant               map[*stackState][]ClassID
 	touchedSubjectAddresses map[netip.Addr]struct{}
 	staleClasses            map[*class]struct{}
 	regrouped               []*endpoint
@@ -101,7 +106,8 @@ func NewCompiler(nodeName string) *Compiler {
 
 		classes:         map[string]*class{},
 		staleIdentities: map[*identity]struct{}{}, touchedNodes: map[*nodeState]struct{}{},
-		touchedSubjectAddresses: map[netip.Addr]struct{}{}, staleClasses: map[*class]struct{}{}, relist: map[*segment]struct{}{},
+		touchedSubjectAddresses: map[netip.Addr]struct{}{}, staleClasses: map[*class]struct{}{},
+		staleRows: map[*stackState]struct{}{}, redundant: map[*stackState][]ClassID{}, relist: map[*segment]struct{}{},
 	}
 	c.rebuildNetworks()
 	return c
@@ -128,37 +134,79 @@ func (c *Compiler) Update() *Delta {
 	return &merged
 }
 
-// Steps compiles all that changed since the last Update, in up to three steps,
-// and yields after each what it changed in the Ruleset. A step is compiled when it
-// is asked for, so the caller can bring the kernel to one before the next.
+// Steps compiles all that changed since the last Update, in a few steps, and
+// yields what each changed in the Ruleset: of those that changed something, and of
+// the last. A step is compiled when it is asked for, so the caller can bring the
+// kernel to one before the next.
 //
 // A packet on its way through the tables may find its class before a commit and
 // the class's row after it. So what tells addresses apart is committed first,
-// while every decision stays what it is, and what is decided about them second:
-// whichever class the packet found, it meets a row that is right before or after.
-// What is known of pods, namespaces and nodes comes before both.
+// while every decision stays what it is, and what is decided about them second;
+// and what nothing leads to any more goes last, in a step of its own. Whichever
+// class the packet found, it meets a row that is right before or after. What is
+// known of pods, namespaces and nodes comes before policies.
 func (c *Compiler) Steps() iter.Seq[*Delta] {
 	return func(yield func(*Delta) bool) {
-		policies := c.pending
-		c.pending = map[PolicyKey]*Policy{}
-		c.compileAll()
-		if len(policies) == 0 {
-			yield(c.takeDelta())
-			return
+		for step := c.inventoryStep; step != nil; {
+			step = step()
+			if delta := c.takeDelta(); (step == nil || !delta.Empty()) && !yield(delta) {
+				return
+			}
 		}
-		if delta := c.takeDelta(); !delta.Empty() && !yield(delta) {
-			return
-		}
-		for key, policy := range policies {
-			c.replacePolicy(key, policy)
-		}
-		c.refine()
-		if delta := c.takeDelta(); !delta.Empty() && !yield(delta) {
-			return
-		}
-		c.compileAll()
-		yield(c.takeDelta())
 	}
+}
+
+// step is one of Steps; it returns the next, or nil after the last.
+type step func() step
+
+// inventoryStep takes in what is known of pods, namespaces, nodes and names.
+func (c *Compiler) inventoryStep() step {
+	c.compileAll()
+	if len(c.pending) > 0 {
+		return c.refineStep
+	}
+	return c.garbageStep
+}
+
+// refineStep tells apart what pending policies will tell apart, and leaves all
+// stacks as they are.
+func (c *Compiler) refineStep() step {
+	for key, policy := range c.pending {
+		c.replacePolicy(key, policy)
+	}
+	clear(c.pending)
+	c.settleFeatures()
+	c.refining = true
+	for _, change := range c.reclassify() {
+		c.updateRows(change, func(*stackState) bool { return true })
+	}
+	c.refining = false
+	c.listNetworks()
+	return c.policyStep
+}
+
+// policyStep changes what is decided.
+func (c *Compiler) policyStep() step {
+	c.compileAll()
+	return c.garbageStep
+}
+
+// garbageStep removes what nothing leads to since the step before. That ends
+// features, which leaves classes alike, and uses of rows: garbage in turn.
+func (c *Compiler) garbageStep() step {
+	c.dropStaleRows()
+	c.dropStaleIdentities()
+	retired := c.retireStacks()
+	c.dropStaleClasses()
+	c.dropRedundantRows()
+	c.forgetFeatures()
+	if retired {
+		c.compileAll()
+	}
+	if retired || len(c.staleRows) > 0 {
+		return c.garbageStep
+	}
+	return nil
 }
 
 // compileAll brings the Ruleset up to date with what is known, pending policies
@@ -176,18 +224,6 @@ func (c *Compiler) compileAll() {
 	}
 	c.touchedStacks = c.touchedStacks[:0]
 	c.listSubjects()
-	c.listNetworks()
-	c.dropStaleIdentities()
-	c.forgetFeatures()
-}
-
-// refine tells apart what the policies just replaced will tell apart, and leaves
-// all stacks as they are.
-func (c *Compiler) refine() {
-	c.settleFeatures()
-	for _, change := range c.reclassify() {
-		c.updateRows(change, func(*stackState) bool { return true })
-	}
 	c.listNetworks()
 }
 

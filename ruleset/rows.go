@@ -14,6 +14,8 @@ type rowTable struct {
 	uses map[RowID]int
 	keys map[RowID]string
 	free idPool[RowID]
+	// stale are rows that lost their last use and may have none.
+	stale []RowID
 	// defaultKey is the content of row 0.
 	defaultKey string
 }
@@ -91,7 +93,7 @@ func (c *Compiler) buildRows(s *stackState) {
 	}
 	for id := range maps.Clone(s.public.Rows) {
 		if classes[id] == nil {
-			c.unsetRow(s, id)
+			c.setDefaultRow(s, id)
 		}
 	}
 	for _, k := range classes {
@@ -165,10 +167,39 @@ func (c *Compiler) setRow(s *stackState, k *class) {
 	row := s.rowFor(c, k.features)
 	key := rowKey(row, c.decisions.number)
 	if key == s.table.defaultKey {
-		c.unsetRow(s, k.id)
+		c.setDefaultRow(s, k.id)
 		return
 	}
-	old, had := s.public.Rows[k.id]
+	c.fileRow(s, k.id, key, row)
+}
+
+// setDefaultRow gives a class the default row. One that had another keeps an
+// entry, of the same content, until garbage is collected: the default row is in
+// the rules, of which a packet sees those from before a commit to its end, while
+// it sees the maps as they are.
+func (c *Compiler) setDefaultRow(s *stackState, k ClassID) {
+	if _, had := s.public.Rows[k]; !had {
+		return
+	}
+	c.fileRow(s, k, s.table.defaultKey, s.public.Table[0])
+	c.redundant[s] = append(c.redundant[s], k)
+}
+
+// dropRedundantRows removes the entries of classes that have the default row.
+func (c *Compiler) dropRedundantRows() {
+	for s, classes := range c.redundant {
+		for _, k := range classes {
+			if id, there := s.public.Rows[k]; there && s.table.keys[id] == s.table.defaultKey {
+				c.unsetRow(s, k)
+			}
+		}
+	}
+	clear(c.redundant)
+}
+
+// fileRow gives class k a row of its own content, which is row, by its key.
+func (c *Compiler) fileRow(s *stackState, k ClassID, key string, row Row) {
+	old, had := s.public.Rows[k]
 	if had && s.table.keys[old] == key {
 		return
 	}
@@ -180,14 +211,14 @@ func (c *Compiler) setRow(s *stackState, k *class) {
 		c.delta.Stacks[s.public.ID] = struct{}{}
 	}
 	s.table.uses[id]++
-	s.public.Rows[k.id] = id
-	c.markRow(s, k.id)
+	s.public.Rows[k] = id
+	c.markRow(s, k)
 	if had {
 		c.releaseRow(s, old)
 	}
 }
 
-// unsetRow gives a class the default row.
+// unsetRow removes the class's entry.
 func (c *Compiler) unsetRow(s *stackState, k ClassID) {
 	if id, had := s.public.Rows[k]; had {
 		delete(s.public.Rows, k)
@@ -196,16 +227,32 @@ func (c *Compiler) unsetRow(s *stackState, k ClassID) {
 	}
 }
 
+// releaseRow takes one use of a row back. A row without uses stays in the Table
+// until garbage is collected, for packets that found its number before.
 func (c *Compiler) releaseRow(s *stackState, id RowID) {
-	if s.table.uses[id]--; s.table.uses[id] > 0 {
-		return
+	if s.table.uses[id]--; s.table.uses[id] == 0 {
+		s.table.stale = append(s.table.stale, id)
+		c.staleRows[s] = struct{}{}
 	}
-	delete(s.table.ids, s.table.keys[id])
-	delete(s.table.keys, id)
-	delete(s.table.uses, id)
-	delete(s.public.Table, id)
-	s.table.free.give(id)
-	c.delta.Stacks[s.public.ID] = struct{}{}
+}
+
+// dropStaleRows removes the rows that no class has any more.
+func (c *Compiler) dropStaleRows() {
+	for s := range c.staleRows {
+		for _, id := range s.table.stale {
+			if uses, there := s.table.uses[id]; !there || uses > 0 {
+				continue
+			}
+			delete(s.table.ids, s.table.keys[id])
+			delete(s.table.keys, id)
+			delete(s.table.uses, id)
+			delete(s.public.Table, id)
+			s.table.free.give(id)
+			c.delta.Stacks[s.public.ID] = struct{}{}
+		}
+		s.table.stale = nil
+	}
+	clear(c.staleRows)
 }
 
 func (c *Compiler) markRow(s *stackState, k ClassID) {

@@ -275,9 +275,14 @@ func (c *Compiler) touchDomains() {
 	}
 }
 
-// forgetFeatures gives back the features that nothing uses any more.
+// forgetFeatures gives back the features that nothing uses any more. One that is
+// still live ends first.
 func (c *Compiler) forgetFeatures() {
 	for f := range c.features.touched {
+		if f.uses == 0 && f.live {
+			continue
+		}
+		delete(c.features.touched, f)
 		if f.uses > 0 {
 			continue
 		}
@@ -286,7 +291,6 @@ func (c *Compiler) forgetFeatures() {
 		}
 		c.features.forget(f)
 	}
-	clear(c.features.touched)
 	for name, n := range c.portNames {
 		if !n.live && len(n.stacks) == 0 && len(n.features) == 0 {
 			delete(c.portNames, name)

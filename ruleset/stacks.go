@@ -47,6 +47,10 @@ type stackRules struct {
 	isolating *Decision
 }
 
+func newStackRules() stackRules {
+	return stackRules{byFeature: map[*feature][]int{}, names: map[string]struct{}{}}
+}
+
 // stackState is a stack as the compiler keeps it.
 type stackState struct {
 	stackRules
@@ -67,7 +71,7 @@ func (c *Compiler) newStack(d Direction, t Tier) *stackState {
 	n := c.stackNumbers.take()
 	public := &Stack{Direction: d, Tier: t, Rows: map[ClassID]RowID{}, Table: map[RowID]Row{}}
 	public.ID = StackID(fmt.Sprintf("%s-%s-%d", tierLetters(t), directionLetters(d), n))
-	s := &stackState{public: public, number: n, table: newRowTable()}
+	s := &stackState{stackRules: newStackRules(), public: public, number: n, table: newRowTable()}
 	c.stacks[public.ID] = s
 	c.ruleset.Stacks[public.ID] = public
 	return s
@@ -118,41 +122,63 @@ func (c *Compiler) useStack(s *stackState, by int) {
 	if s == nil {
 		return
 	}
+	if s.uses == 0 {
+		c.touchStack(s) // it was not kept up to date while nobody used it
+	}
 	if s.uses += by; s.uses == 0 {
-		c.touchStack(s)
+		c.unusedStacks = append(c.unusedStacks, s)
 	}
 }
 
-// compileStacks compiles the touched stacks and drops those without subjects.
-// The features they ask for are live only once settleFeatures has run.
+// compileStacks compiles the touched stacks. The features they ask for are live
+// only once settleFeatures has run.
 func (c *Compiler) compileStacks() {
+	c.touchedStacks = slices.DeleteFunc(c.touchedStacks, func(s *stackState) bool {
+		if s.uses == 0 {
+			s.touched = false
+		}
+		return s.uses == 0
+	})
 	for _, s := range c.touchedStacks {
 		old := s.stackRules
-		s.stackRules = stackRules{byFeature: map[*feature][]int{}, names: map[string]struct{}{}}
-		if s.uses > 0 {
-			c.compile(s)
-		} else {
-			c.retire(s)
-		}
+		s.stackRules = newStackRules()
+		c.compile(s)
 		c.releaseRules(s, &old)
 	}
-	c.touchedStacks = slices.DeleteFunc(c.touchedStacks, func(s *stackState) bool { return s.uses == 0 })
 }
 
-// retire removes a stack that no subject has.
+// retireStacks removes the stacks that no subject has and reports whether there
+// were any. Until then they decide as they did, for packets that found them
+// before.
+func (c *Compiler) retireStacks() bool {
+	retired := false
+	for _, s := range c.unusedStacks {
+		if s.uses == 0 && c.stacks[s.public.ID] == s {
+			c.retire(s)
+			retired = true
+		}
+	}
+	c.unusedStacks = nil
+	return retired
+}
+
 func (c *Compiler) retire(s *stackState) {
-	s.touched = false
 	c.unfile(s)
 	for _, p := range s.policies {
 		delete(p.stacks, s)
 	}
 	delete(c.stacks, s.public.ID)
 	delete(c.ruleset.Stacks, s.public.ID)
+	delete(c.staleRows, s)
+	delete(c.redundant, s)
 	c.delta.Stacks[s.public.ID] = struct{}{}
 	for k := range s.public.Rows {
 		c.markRow(s, k)
 	}
 	c.stackNumbers.give(s.number)
+	old := s.stackRules
+	s.stackRules = newStackRules()
+	c.releaseRules(s, &old)
 }
 
 // compile works out the stack's rules from its policies. What the stack held
