@@ -50,10 +50,11 @@ func describeContinuity(e *environment) {
 			e.killAgents(ctx)
 			Expect(acceptedTallies).NotTo(Receive(), "the agents took too long to restart to be watched all the time")
 
-			Eventually(acceptedTallies).WithContext(ctx).WithTimeout(specTimeout).Should(Receive(HaveEach(SatisfyAll(
-				HaveField("Reached", BeNumerically(">", 0)), HaveField("Failed", BeZero())))))
-			Eventually(deniedTallies).WithContext(ctx).WithTimeout(specTimeout).Should(Receive(HaveEach(SatisfyAll(
-				HaveField("Failed", BeNumerically(">", 0)), HaveField("Reached", BeZero())))))
+			var tallies []prober.Tally
+			Eventually(acceptedTallies).WithContext(ctx).WithTimeout(2 * watching).Should(Receive(&tallies))
+			Expect(tallies).To(HaveEach(SatisfyAll(HaveField("Reached", BeNumerically(">", 0)), HaveField("Failed", BeZero()))))
+			Eventually(deniedTallies).WithContext(ctx).WithTimeout(2 * watching).Should(Receive(&tallies))
+			Expect(tallies).To(HaveEach(SatisfyAll(HaveField("Failed", BeNumerically(">", 0)), HaveField("Reached", BeZero()))))
 
 			By("the agents that restarted enforce what is new")
 			w.apply(ctx, withPort(acceptPort, metricsPort))

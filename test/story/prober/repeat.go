@@ -24,8 +24,8 @@ type Tally struct {
 }
 
 // Repeat connects to all targets again and again until the context ends, a new
-// connection to each target every interval, and tells what came of them. A
-// connection that the end of the context cut short is not counted.
+// connection to each target every interval, and tells what came of them. The
+// last ones are waited for.
 func Repeat(ctx context.Context, interval, timeout time.Duration, targets []string) []Tally {
 	tallies := make([]Tally, len(targets))
 	for i, target := range targets {
@@ -34,11 +34,7 @@ func Repeat(ctx context.Context, interval, timeout time.Duration, targets []stri
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
 	for ctx.Err() == nil {
-		results := Connect(ctx, timeout, targets)
-		if ctx.Err() != nil {
-			break
-		}
-		for i, r := range results {
+		for i, r := range Connect(context.WithoutCancel(ctx), timeout, targets) {
 			tallies[i].add(r)
 		}
 		select {
@@ -72,7 +68,8 @@ type Conversation struct {
 }
 
 // Converse sends HTTP requests on one connection to a tcp:// target's address,
-// one every interval, until the context ends or a request fails.
+// one every interval, until the context ends or a request fails. The last one is
+// waited for.
 func Converse(ctx context.Context, interval, timeout time.Duration, address string) Conversation {
 	var c Conversation
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -85,11 +82,7 @@ func Converse(ctx context.Context, interval, timeout time.Duration, address stri
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
 	for {
-		err := ask(ctx, client, address)
-		if ctx.Err() != nil {
-			return c
-		}
-		if err != nil {
+		if err := ask(context.WithoutCancel(ctx), client, address); err != nil {
 			c.Error = err.Error()
 			return c
 		}
