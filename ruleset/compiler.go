@@ -318,6 +318,15 @@ func (c *Compiler) SetPod(pod Pod) {
 	}
 }
 
+// PodAddresses returns the addresses that a pod was set with; none if it is
+// unknown. The caller must not change them.
+func (c *Compiler) PodAddresses(namespace, name string) []netip.Addr {
+	if p := c.pods[podKey{namespace, name}]; p != nil {
+		return p.addresses
+	}
+	return nil
+}
+
 // DeletePod forgets a pod; it may be unknown.
 func (c *Compiler) DeletePod(namespace, name string) {
 	key := podKey{namespace, name}

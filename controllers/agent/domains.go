@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,10 +39,10 @@ type Domains struct {
 	out      chan<- message
 
 	mu sync.RWMutex
-	// servers are the namespaces of the pods that have an address.
-	servers map[netip.Addr]map[types.NamespacedName]struct{}
-	// addresses are those of the pods.
-	addresses map[types.NamespacedName][]netip.Addr
+	// untrusted counts the pods outside of trusted namespaces that have an
+	// address. It is for all pods of the cluster: what else there is to know of
+	// them the compiler has.
+	untrusted map[netip.Addr]int32
 }
 
 // NewDomains returns a Domains that knows of no policy and no pod yet. DNS
@@ -51,8 +50,7 @@ type Domains struct {
 func NewDomains(trustedNamespaces []string) *Domains {
 	d := &Domains{
 		trusted:   sets.New(trustedNamespaces...),
-		servers:   map[netip.Addr]map[types.NamespacedName]struct{}{},
-		addresses: map[types.NamespacedName][]netip.Addr{},
+		untrusted: map[netip.Addr]int32{},
 	}
 	d.publish(nil)
 	return d
@@ -103,12 +101,7 @@ func (d *Domains) MatchDomain(name string) bool {
 func (d *Domains) TrustServer(server netip.Addr) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	for pod := range d.servers[server] {
-		if !d.trusted.Has(pod.Namespace) {
-			return false
-		}
-	}
-	return true
+	return d.untrusted[server] == 0
 }
 
 // EnforceDomains returns nil once the kernel enforces these addresses for these
@@ -131,43 +124,41 @@ func (d *Domains) EnforceDomains(ctx context.Context, domains []dns.Domain) erro
 	}
 }
 
-// watch returns a kind of pods whose addresses are noted, before anything else
-// is made of them.
+// watch returns a kind of pods whose addresses are noted together with anything
+// else that is made of them.
 func (d *Domains) watch(pods kind) kind {
 	watched := pods
 	watched.set = func(o client.Object) step {
-		key := client.ObjectKeyFromObject(o)
-		if pod, ok := ruleset.PodFrom(o.(*corev1.Pod)); ok {
-			d.setPod(key, pod.Addresses)
-		} else {
-			d.setPod(key, nil)
-		}
-		return pods.set(o)
+		return d.note(client.ObjectKeyFromObject(o), pods.set(o))
 	}
 	watched.remove = func(key types.NamespacedName) step {
-		d.setPod(key, nil)
-		return pods.remove(key)
+		return d.note(key, pods.remove(key))
 	}
 	return watched
 }
 
-// setPod sets the addresses of a pod.
-func (d *Domains) setPod(pod types.NamespacedName, addresses []netip.Addr) {
+// note returns the step of a pod, and takes down which addresses it gave the pod
+// and took from it.
+func (d *Domains) note(pod types.NamespacedName, s step) step {
+	if d.trusted.Has(pod.Namespace) {
+		return s
+	}
+	return func(c *ruleset.Compiler) {
+		before := c.PodAddresses(pod.Namespace, pod.Name)
+		s(c)
+		// In this order, an address that stays is counted all the time.
+		d.count(c.PodAddresses(pod.Namespace, pod.Name), +1)
+		d.count(before, -1)
+	}
+}
+
+// count counts the pod that has, or had, these addresses.
+func (d *Domains) count(addresses []netip.Addr, by int32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, a := range d.addresses[pod] {
-		if delete(d.servers[a], pod); len(d.servers[a]) == 0 {
-			delete(d.servers, a)
-		}
-	}
-	if delete(d.addresses, pod); len(addresses) == 0 {
-		return
-	}
-	d.addresses[pod] = addresses
 	for _, a := range addresses {
-		if d.servers[a] == nil {
-			d.servers[a] = map[types.NamespacedName]struct{}{}
+		if d.untrusted[a] += by; d.untrusted[a] == 0 {
+			delete(d.untrusted, a)
 		}
-		d.servers[a][pod] = struct{}{}
 	}
 }

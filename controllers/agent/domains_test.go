@@ -127,7 +127,7 @@ func TestDomainsMatchWhatPoliciesName(t *testing.T) {
 
 func TestOnlyServersThatArePodsOfTrustedNamespacesOrNoPodsAreTrusted(t *testing.T) {
 	d := NewDomains([]string{"kube-system"})
-	pods := d.watch(podKind())
+	pods, c := d.watch(podKind()), ruleset.NewCompiler("here")
 	pod := func(namespace, address string, phase corev1.PodPhase) *corev1.Pod {
 		return &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "dns"},
@@ -139,16 +139,16 @@ func TestOnlyServersThatArePodsOfTrustedNamespacesOrNoPodsAreTrusted(t *testing.
 		expect(t, d.TrustServer(netip.MustParseAddr("10.0.0.9")), want)
 	}
 	trust(true)
-	pods.set(pod("kube-system", "10.0.0.9", corev1.PodRunning))
+	pods.set(pod("kube-system", "10.0.0.9", corev1.PodRunning))(c)
 	trust(true)
-	pods.set(pod("shop", "10.0.0.9", corev1.PodRunning))
+	pods.set(pod("shop", "10.0.0.9", corev1.PodRunning))(c)
 	trust(false)
-	pods.set(pod("shop", "10.0.0.8", corev1.PodRunning))
+	pods.set(pod("shop", "10.0.0.8", corev1.PodRunning))(c)
 	trust(true)
-	pods.set(pod("shop", "10.0.0.9", corev1.PodRunning))
-	pods.set(pod("shop", "10.0.0.9", corev1.PodSucceeded))
+	pods.set(pod("shop", "10.0.0.9", corev1.PodRunning))(c)
+	pods.set(pod("shop", "10.0.0.9", corev1.PodSucceeded))(c)
 	trust(true)
-	pods.set(pod("shop", "10.0.0.9", corev1.PodRunning))
-	pods.remove(types.NamespacedName{Namespace: "shop", Name: "dns"})
+	pods.set(pod("shop", "10.0.0.9", corev1.PodRunning))(c)
+	pods.remove(types.NamespacedName{Namespace: "shop", Name: "dns"})(c)
 	trust(true)
 }
