@@ -4,7 +4,9 @@
 package dataplane
 
 import (
+	"cmp"
 	"reflect"
+	"slices"
 )
 
 // transaction is what changes, as plain data. Within a netlink batch everything
@@ -102,17 +104,27 @@ func (t *transaction) replaceSets(from, to []set) {
 // replaceElements brings a set's elements up to date. The kernel refuses to
 // change an element's data, so such an element is removed and added.
 func (t *transaction) replaceElements(from, to set) {
-	for _, key := range sortedElements(from.elements) {
-		if e := from.elements[key]; to.elements[key] != e {
-			t.remove(to.name, e)
+	for _, e := range missing(from, to) {
+		t.remove(to.name, e)
+	}
+	for _, e := range missing(to, from) {
+		t.add(to.name, e)
+	}
+}
+
+// missing returns, in order, the elements of one set that another does not have
+// alike.
+func missing(of, in set) []element {
+	var elements []element
+	for key, e := range of.elements {
+		if other, ok := in.elements[key]; !ok || other != e {
+			elements = append(elements, e)
 		}
 	}
-	for _, key := range sortedElements(to.elements) {
-		e := to.elements[key]
-		if was, ok := from.elements[key]; !ok || was != e {
-			t.add(to.name, e)
-		}
-	}
+	slices.SortFunc(elements, func(a, b element) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.keyEnd, b.keyEnd))
+	})
+	return elements
 }
 
 func byName[T any](list []T, name func(T) string) map[string]T {
