@@ -59,6 +59,8 @@ type applier struct {
 	timer <-chan time.Time
 	// failure is the text of the last error; empty after a success.
 	failure string
+	// oversize is what was last said about the ruleset's size.
+	oversize string
 }
 
 func newApplier(cfg loopConfig) *applier {
@@ -147,6 +149,13 @@ func (a *applier) succeeded(stats ruleset.Stats, result dataplane.Result) {
 	a.begun, a.pending, a.whole, a.failure, a.delay = true, false, false, "", retryDelay()
 	a.health.succeeded()
 	a.metrics.observeRuleset(stats, result)
+	if large := oversize(stats); large != a.oversize {
+		a.oversize = large
+		if large != "" {
+			a.log.Info("The ruleset is large: policies tell many peers of this node's pods apart. It is enforced, but costs memory and time; see docs/performance.md",
+				"large", large, "classes", stats.Classes, "rows", stats.Rows, "networks", stats.Networks)
+		}
+	}
 	a.committed = true
 }
 
