@@ -42,8 +42,12 @@ func treatments(e effort) []*treatment {
 
 func runEstablished(e effort) error {
 	all := treatments(e)
+	defer func() {
+		for _, t := range all {
+			t.close()
+		}
+	}()
 	for _, t := range all {
-		defer t.close()
 		if err := t.open(); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}

@@ -117,12 +117,16 @@ func (s scenario) apply(node *netnstest.Namespace) error {
 
 // measure sets all variants up and measures them in turns.
 func measure(e effort, variants []*variant) error {
+	defer func() {
+		for _, v := range variants {
+			v.close()
+		}
+	}()
 	for _, v := range variants {
 		var err error
 		if v.network, err = netnstest.New(netnstest.Config{Pods: [][]netip.Addr{{subject(false), subject(true)}}}); err != nil {
 			return err
 		}
-		defer func() { _ = v.network.Close() }()
 		if err := v.setUp(v.network.Node()); err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
@@ -137,6 +141,14 @@ func measure(e effort, variants []*variant) error {
 		}
 	}
 	return nil
+}
+
+// close gives the network up, if there is one; nothing depends on whether that
+// works.
+func (v *variant) close() {
+	if v.network != nil {
+		_ = v.network.Close()
+	}
 }
 
 // round sends one batch of packets, each of a new connection.

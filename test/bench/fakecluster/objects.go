@@ -142,7 +142,7 @@ func managedFields() []metav1.ManagedFieldsEntry {
 		raw := `{"f:metadata":{` + strings.Repeat(`"f:some-field":{},`, fields) + `"f:last":{}}}`
 		return metav1.ManagedFieldsEntry{
 			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: &at, FieldsType: "FieldsV1",
-			FieldsV1: &metav1.FieldsV1{Raw: []byte(raw)}, Subresource: subresource,
+			FieldsV1: metav1.NewFieldsV1(raw), Subresource: subresource,
 		}
 	}
 	return []metav1.ManagedFieldsEntry{entry("kube-controller-manager", "", 50), entry("kubelet", "status", 40)}
