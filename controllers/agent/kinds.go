@@ -52,6 +52,7 @@ func podKind() kind {
 	remove := func(key types.NamespacedName) step {
 		return func(c *ruleset.Compiler) { c.DeletePod(key.Namespace, key.Name) }
 	}
+	shared := newLabelCache()
 	return kind{
 		name:   sourcePods,
 		object: &corev1.Pod{},
@@ -61,6 +62,7 @@ func podKind() kind {
 			if !ok {
 				return remove(client.ObjectKeyFromObject(o))
 			}
+			pod.Labels = shared.share(pod.Labels)
 			return func(c *ruleset.Compiler) { c.SetPod(pod) }
 		},
 		remove: remove,
