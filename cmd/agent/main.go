@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -25,6 +26,11 @@ import (
 func main() {
 	os.Exit(cli.Execute(ctrl.SetupSignalHandler(), program(), os.Args[1:], os.Stderr))
 }
+
+// gcPercent is how much garbage there may be, in per cent of what is in use,
+// before it is collected. Less than Go's 100: an agent is on every node, and
+// after its start there is little garbage to collect.
+const gcPercent = 75
 
 // options are the agent's flags.
 type options struct {
@@ -57,6 +63,7 @@ func (o *options) bind(cmd *cobra.Command) {
 }
 
 func (o *options) run(ctx context.Context, log logr.Logger) (err error) {
+	debug.SetGCPercent(gcPercent)
 	if o.nodeName == "" {
 		return errors.New("the node's name is not known: set --node-name, or NODE_NAME to the pod's spec.nodeName")
 	}
