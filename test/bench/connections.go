@@ -127,6 +127,10 @@ func request(in *netnstest.Namespace, address string, duration time.Duration) (f
 	}
 	var rate float64
 	err = in.Do(func() error {
+		// The Go runtime's signals would interrupt what has a time-out.
+		if err := unix.PthreadSigmask(unix.SIG_BLOCK, &unix.Sigset_t{Val: [16]uint64{1 << (unix.SIGURG - 1)}}, nil); err != nil {
+			return fmt.Errorf("block signals: %w", err)
+		}
 		start, count := time.Now(), 0
 		for ; time.Since(start) < duration; count++ {
 			if err := requestOnce(to); err != nil {
