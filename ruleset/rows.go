@@ -24,8 +24,8 @@ func newRowTable() rowTable {
 	return rowTable{ids: map[string]RowID{}, uses: map[RowID]int{}, keys: map[RowID]string{}}
 }
 
-// rowFor works out the row of the addresses with class k; nil stands for
-// addresses that only the rules for every peer match.
+// rowFor works out the row of the addresses with these features; without any, only
+// the rules for every peer match.
 func (s *stackState) rowFor(c *Compiler, features signature) Row {
 	positions := slices.Clone(s.always)
 	var named []*feature

@@ -334,7 +334,3 @@ func (c *Compiler) Domains() []string {
 	}
 	return names
 }
-
-// MatchDomain reports whether some rule in use has the canonical domain name as
-// peer.
-func (c *Compiler) MatchDomain(name string) bool { return len(c.domainFeatures(name)) > 0 }
