@@ -4,7 +4,6 @@
 package dns
 
 import (
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -43,26 +42,6 @@ func newCache(cfg Config) *cache {
 		limits: cfg.Limits, minTTL: cfg.MinTTL, maxTTL: cfg.MaxTTL,
 		names: map[string]map[netip.Addr]*lease{}, grown: map[string]struct{}{},
 	}
-}
-
-// The bounds, as they are called in metrics.
-const (
-	boundNames            = "names"
-	boundAddresses        = "addresses"
-	boundAddressesPerName = "addresses_per_name"
-	boundQueries          = "queries"
-	boundQueriesPerPod    = "queries_per_pod"
-)
-
-// boundError says that what was to be learned is over a bound.
-type boundError struct {
-	bound string
-	limit int
-	name  string
-}
-
-func (e *boundError) Error() string {
-	return fmt.Sprintf("no room to learn addresses of %s: the bound %s of %d is reached", e.name, e.bound, e.limit)
 }
 
 // learn enters the records for all the names, or nothing and a *boundError. It
@@ -121,13 +100,13 @@ func (c *cache) makeRoom(name string, records []record) error {
 	}
 	switch {
 	case leases == nil && len(c.names) >= c.limits.Names:
-		return &boundError{boundNames, c.limits.Names, name}
+		return &boundError{BoundNames, c.limits.Names, name}
 	case len(fresh) > c.limits.AddressesPerName:
-		return &boundError{boundAddressesPerName, c.limits.AddressesPerName, name}
+		return &boundError{BoundAddressesPerName, c.limits.AddressesPerName, name}
 	}
 	c.evict(leases, len(leases)+added-c.limits.AddressesPerName, fresh)
 	if c.addresses+added > c.limits.Addresses {
-		return &boundError{boundAddresses, c.limits.Addresses, name}
+		return &boundError{BoundAddresses, c.limits.Addresses, name}
 	}
 	return nil
 }

@@ -120,11 +120,11 @@ func TestLimits(t *testing.T) {
 		want   []Domain
 	}{
 		"room left":                 {Limits{}, "b.test", []string{"192.0.2.9"}, "", []Domain{domain("a.test", "192.0.2.1", "192.0.2.2"), domain("b.test", "192.0.2.9")}},
-		"names":                     {Limits{Names: 1}, "b.test", []string{"192.0.2.9"}, boundNames, nil},
+		"names":                     {Limits{Names: 1}, "b.test", []string{"192.0.2.9"}, BoundNames, nil},
 		"another address of a name": {Limits{Names: 1}, "a.test", []string{"192.0.2.9"}, "", []Domain{domain("a.test", "192.0.2.1", "192.0.2.2", "192.0.2.9")}},
-		"addresses":                 {Limits{Addresses: 2}, "b.test", []string{"192.0.2.9"}, boundAddresses, nil},
+		"addresses":                 {Limits{Addresses: 2}, "b.test", []string{"192.0.2.9"}, BoundAddresses, nil},
 		"known addresses":           {Limits{Addresses: 2, Names: 1, AddressesPerName: 2}, "a.test", []string{"192.0.2.1", "192.0.2.2"}, "", nil},
-		"too many of one name":      {Limits{AddressesPerName: 2}, "b.test", []string{"192.0.2.7", "192.0.2.8", "192.0.2.9"}, boundAddressesPerName, nil},
+		"too many of one name":      {Limits{AddressesPerName: 2}, "b.test", []string{"192.0.2.7", "192.0.2.8", "192.0.2.9"}, BoundAddressesPerName, nil},
 		"the first to end goes":     {Limits{AddressesPerName: 2}, "a.test", []string{"192.0.2.9"}, "", []Domain{domain("a.test", "192.0.2.2", "192.0.2.9")}},
 		"what is asked again stays": {Limits{AddressesPerName: 2}, "a.test", []string{"192.0.2.1", "192.0.2.9"}, "", []Domain{domain("a.test", "192.0.2.1", "192.0.2.9")}},
 	} {

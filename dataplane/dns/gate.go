@@ -28,9 +28,9 @@ func (g *gate) enter(pod netip.Addr) (bound string) {
 	defer g.mu.Unlock()
 	switch {
 	case g.pods[pod] >= g.perPod:
-		return boundQueriesPerPod
+		return BoundQueriesPerPod
 	case g.all >= g.total:
-		return boundQueries
+		return BoundQueries
 	}
 	g.pods[pod]++
 	g.all++

@@ -29,7 +29,6 @@ type metrics struct {
 	durations *prometheus.HistogramVec
 	holds     prometheus.Histogram
 	malformed *prometheus.CounterVec
-	bounds    *prometheus.CounterVec
 	untrusted prometheus.Counter
 }
 
@@ -52,10 +51,6 @@ func newMetrics() *metrics {
 			Name: "tierwall_dns_malformed_messages_total",
 			Help: "Messages passed to nobody, by sender (pod, server): no DNS messages, no queries, or no answers to the question asked.",
 		}, []string{"from"}),
-		bounds: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tierwall_dns_bound_hits_total",
-			Help: "DNS queries and answers dropped because a bound was reached, by bound (names, addresses, addresses_per_name, queries, queries_per_pod).",
-		}, []string{"bound"}),
 		untrusted: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tierwall_dns_untrusted_answers_total",
 			Help: "Answers passed on without opening their addresses, because the server is a pod outside of the trusted namespaces.",
@@ -63,13 +58,13 @@ func newMetrics() *metrics {
 	}
 }
 
-// register adds the metrics, and gauges of the proxy's size.
+// register adds the metrics, those of the proxy's size and of its bounds included.
 func (m *metrics) register(r prometheus.Registerer, p *Proxy) error {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
-	for _, c := range []prometheus.Collector{
-		m.queries, m.durations, m.holds, m.malformed, m.bounds, m.untrusted,
+	collectors := []prometheus.Collector{
+		m.queries, m.durations, m.holds, m.malformed, m.untrusted,
 		gauge("tierwall_dns_names", "Domain names that addresses are learned for.", func() float64 {
 			names, _ := p.cache.size()
 			return float64(names)
@@ -81,10 +76,24 @@ func (m *metrics) register(r prometheus.Registerer, p *Proxy) error {
 		gauge("tierwall_dns_queries_in_flight", "DNS queries of pods under way.", func() float64 {
 			return float64(p.gate.inFlight())
 		}),
-	} {
+	}
+	for _, t := range p.tallies {
+		collectors = append(collectors, boundHits(t))
+	}
+	for _, c := range collectors {
 		if err := r.Register(c); err != nil {
 			return fmt.Errorf("register metrics of the DNS proxy: %w", err)
 		}
 	}
 	return nil
+}
+
+// boundHits returns the metric of a bound, which is there before its first hit:
+// alerts on an increase see that one too.
+func boundHits(t *tally) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name:        "tierwall_dns_bound_hits_total",
+		Help:        "DNS queries and answers dropped because a bound was reached, by bound (names, addresses, addresses_per_name, queries, queries_per_pod).",
+		ConstLabels: prometheus.Labels{"bound": t.name},
+	}, func() float64 { return float64(t.hits.Load()) })
 }

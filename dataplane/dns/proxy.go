@@ -26,6 +26,7 @@ type Proxy struct {
 	committer *committer
 	gate      *gate
 	metrics   *metrics
+	tallies   []*tally
 	listeners []*listener
 	// routes and conntrack ask the kernel.
 	routes, conntrack *netlink.Handle
@@ -44,7 +45,7 @@ func New(ctx context.Context, cfg Config) (*Proxy, error) {
 	}
 	p := &Proxy{
 		config: cfg, cache: newCache(cfg), gate: newGate(cfg.Limits), metrics: newMetrics(),
-		complaints: rate.Sometimes{Interval: time.Second},
+		tallies: newTallies(cfg.Limits), complaints: rate.Sometimes{Interval: time.Second},
 	}
 	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -194,7 +195,7 @@ func (p *Proxy) failed(ctx context.Context, protocol string, pod netip.Addr, err
 		result = resultHoldTimeout
 	case errors.As(err, &bound):
 		result = resultBound
-		p.metrics.bounds.WithLabelValues(bound.bound).Inc()
+		p.hit(bound.bound)
 	}
 	p.metrics.queries.WithLabelValues(protocol, result).Inc()
 	p.complaints.Do(func() {
@@ -224,7 +225,7 @@ func (p *Proxy) admit(ctx context.Context, protocol string, pod netip.Addr) bool
 		return true
 	}
 	limit := p.config.Limits.Queries
-	if bound == boundQueriesPerPod {
+	if bound == BoundQueriesPerPod {
 		limit = p.config.Limits.QueriesPerPod
 	}
 	p.failed(ctx, protocol, pod, &boundError{bound: bound, limit: limit})
