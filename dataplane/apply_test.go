@@ -109,25 +109,6 @@ func TestDeltaCost(t *testing.T) {
 	f.check(t, probe{packet: netnstest.Packet{From: f.Pod(0), Src: podA[0], Dst: newcomer, Protocol: 6, DstPort: 443}})
 }
 
-// TestStaleRows has a stack go and come back with fewer rows within one delta,
-// which names neither the stack's removal nor the row that is gone.
-func TestStaleRows(t *testing.T) {
-	f := newFixture(t)
-	rs := guarded()
-	f.apply(t, rs)
-	out := rs.Stacks["out"]
-	delete(out.Rows, classOffice)
-	delete(out.Table, 1)
-	_, err := f.plane.Apply(t.Context(), rs, &ruleset.Delta{Stacks: map[ruleset.StackID]struct{}{"out": {}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.check(t, f.probes(podA, office, unix.IPPROTO_TCP, 443, false)...)
-	if diff := cmp.Diff(Result{}, f.apply(t, rs)); diff != "" {
-		t.Errorf("something was left to do (-want +got):\n%s", diff)
-	}
-}
-
 func TestTakeOver(t *testing.T) {
 	f := newFixture(t)
 	for name, table := range map[string]string{

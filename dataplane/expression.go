@@ -45,9 +45,10 @@ func (a address) load(register uint32) *expr.Payload {
 	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: a.offset, Len: a.length}
 }
 
-// vmap is "ip saddr vmap @name".
-func (a address) vmap(name string) []expr.Any {
-	return append(isFamily(a.family), a.load(register1), lookupVerdict(name))
+// toPodChain is "meta priority set ip saddr map @pods meta priority vmap
+// @chains": to the chain of the local pod that has the address.
+func (a address) toPodChain(pods, chains string) []expr.Any {
+	return append(a.setClass(pods), getPriority(), lookupVerdict(chains))
 }
 
 // setClass is "meta priority set ip saddr map @name".

@@ -19,9 +19,11 @@ const (
 	// Interval maps of addresses to class numbers.
 	kindNetworks4
 	kindNetworks6
-	// Hash maps of local pods' addresses to their chain.
+	// Hash maps of local pods' addresses to the number of their chain.
 	kindDispatch4
 	kindDispatch6
+	// Hash map of numbers to local pods' chains.
+	kindPodChains
 	// Sets of addresses of local pods.
 	kindPods4
 	kindPods6
@@ -47,7 +49,7 @@ const (
 // isVerdictMap reports whether the elements' data are verdicts.
 func (k setKind) isVerdictMap() bool {
 	switch k {
-	case kindDispatch4, kindDispatch6, kindRowRest, kindRowPorts, kindRowRanges, kindPorts, kindRanges:
+	case kindPodChains, kindRowRest, kindRowPorts, kindRowRanges, kindPorts, kindRanges:
 		return true
 	default:
 		return false
@@ -83,7 +85,7 @@ func (k setKind) keyType() nftables.SetDatatype {
 		return nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeIPAddr)
 	case kindSelf6:
 		return nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeIP6Addr)
-	case kindRows, kindRowRest:
+	case kindRows, kindRowRest, kindPodChains:
 		return nftables.TypeClassID
 	case kindRowPorts, kindRowRanges:
 		return nftables.MustConcatSetType(nftables.TypeClassID, nftables.TypeInetProto, nftables.TypeInetService)
@@ -107,7 +109,7 @@ func (k setKind) definition(table *nftables.Table, name string) *nftables.Set {
 		// The kernel wants the flag for ranges of concatenations only.
 		Concatenation: k.isRanges(),
 	}
-	if k == kindRows || k == kindRowRest {
+	if k == kindRows || k == kindRowRest || k == kindPodChains {
 		s.KeyByteOrder = binaryutil.NativeEndian
 	}
 	switch {

@@ -26,12 +26,28 @@ type mirror struct {
 	pieces    map[string]piece
 	endpoints map[netip.Addr]ruleset.ClassID
 	networks  map[ruleset.NetworkRange]struct{}
-	rows      map[ruleset.StackID]map[ruleset.ClassID]ruleset.RowID
-	// decisions counts the pieces that go to a decision's chain.
+	stacks    map[ruleset.StackID]*stackMirror
+	// podChains numbers the chains of local pods by name.
+	podChains *numbering
+	// decisions counts the elements and rules that go to a decision's chain.
 	decisions map[ruleset.Decision]int
 	// unreloadable is true if there was an element that does not survive listing
 	// and reloading.
 	unreloadable bool
+}
+
+// stackMirror is what the kernel holds of one stack, but for its piece.
+type stackMirror struct {
+	rows map[ruleset.ClassID]ruleset.RowID
+	// table has the rows but the default one; maps are what they are in, and
+	// sizes is how many elements those have.
+	table map[ruleset.RowID]ruleset.Row
+	maps  [rowMapCount]set
+	sizes [rowMapCount]int
+}
+
+func newStackMirror(s *ruleset.Stack) *stackMirror {
+	return &stackMirror{rows: map[ruleset.ClassID]ruleset.RowID{}, table: map[ruleset.RowID]ruleset.Row{}, maps: rowMaps(s)}
 }
 
 func newMirror() *mirror {
@@ -40,7 +56,8 @@ func newMirror() *mirror {
 		pieces:    map[string]piece{},
 		endpoints: map[netip.Addr]ruleset.ClassID{},
 		networks:  map[ruleset.NetworkRange]struct{}{},
-		rows:      map[ruleset.StackID]map[ruleset.ClassID]ruleset.RowID{},
+		stacks:    map[ruleset.StackID]*stackMirror{},
+		podChains: newNumbering(),
 		decisions: map[ruleset.Decision]int{},
 	}
 }
@@ -53,16 +70,24 @@ func (m *mirror) everything(rs *ruleset.Ruleset) *ruleset.Delta {
 		Subjects:  map[netip.Addr]struct{}{{}: {}},
 		Networks:  true,
 		Stacks:    map[ruleset.StackID]struct{}{},
+		Tables:    map[ruleset.StackID]map[ruleset.RowID]struct{}{},
 		Rows:      map[ruleset.StackID]map[ruleset.ClassID]struct{}{},
 	}
 	addKeys(d.Endpoints, m.endpoints)
 	addKeys(d.Endpoints, rs.Endpoints)
-	addKeys(d.Stacks, m.rows)
-	for id, stack := range rs.Stacks {
-		d.Stacks[id] = struct{}{}
-		d.Rows[id] = map[ruleset.ClassID]struct{}{}
-		addKeys(d.Rows[id], m.rows[id])
-		addKeys(d.Rows[id], stack.Rows)
+	addKeys(d.Stacks, m.stacks)
+	addKeys(d.Stacks, rs.Stacks)
+	for id := range d.Stacks {
+		d.Tables[id], d.Rows[id] = map[ruleset.RowID]struct{}{}, map[ruleset.ClassID]struct{}{}
+		if held := m.stacks[id]; held != nil {
+			addKeys(d.Tables[id], held.table)
+			addKeys(d.Rows[id], held.rows)
+		}
+		if stack := rs.Stacks[id]; stack != nil {
+			addKeys(d.Tables[id], stack.Table)
+			addKeys(d.Rows[id], stack.Rows)
+			delete(d.Tables[id], 0)
+		}
 	}
 	return d
 }

@@ -37,6 +37,8 @@ const (
 	setEgress6            = "egress6"
 	setIngress4           = "ingress4"
 	setIngress6           = "ingress6"
+	setEgressChains       = "egress-chains"
+	setIngressChains      = "ingress-chains"
 	setSelf4              = "self4"
 	setSelf6              = "self6"
 	setEndpoints4         = "endpoints4"
@@ -58,8 +60,8 @@ const (
 )
 
 // podChain names the chain that all local pods with these stacks share.
-func podChain(d ruleset.Direction, stacks [ruleset.TierCount]ruleset.StackID) string {
-	return fmt.Sprintf("pod/%s/%s", lower(d), hash(fmt.Sprintf("%q", stacks)))
+func podChain(of podStacks) string {
+	return fmt.Sprintf("pod/%s/%s", lower(of.direction), hash(fmt.Sprintf("%q", of.stacks)))
 }
 
 // stackPath is the part that the names of all objects of a stack share; the ID

@@ -41,3 +41,40 @@ func numberOf(n uint32) (number, error) {
 		return number{}, fmt.Errorf("number %d: a node has at most %d classes and rows of a stack; use fewer distinct peers", n, numberLimit)
 	}
 }
+
+// numbering numbers the chains of local pods. A number that is free is taken
+// again by a later update only: packets that found it before must not be led by it
+// to another chain.
+type numbering struct {
+	numbers map[podStacks]uint32
+	free    []uint32
+	last    uint32
+}
+
+func newNumbering() *numbering { return &numbering{numbers: map[podStacks]uint32{}} }
+
+// take returns the number of a chain, a new one if it has none.
+func (n *numbering) take(of podStacks) uint32 {
+	number, ok := n.numbers[of]
+	if ok {
+		return number
+	}
+	if count := len(n.free); count > 0 {
+		number, n.free = n.free[count-1], n.free[:count-1]
+	} else {
+		n.last++
+		number = n.last
+	}
+	n.numbers[of] = number
+	return number
+}
+
+// keep frees the numbers of all other chains.
+func (n *numbering) keep(wanted map[podStacks]string) {
+	for of, number := range n.numbers {
+		if _, ok := wanted[of]; !ok {
+			delete(n.numbers, of)
+			n.free = append(n.free, number)
+		}
+	}
+}

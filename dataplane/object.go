@@ -53,7 +53,11 @@ func newSet(name string, kind setKind) set {
 	return set{name: name, kind: kind, elements: map[elementKey]element{}}
 }
 
-func (s set) add(e element) { s.elements[e.elementKey] = e }
+func (s set) add(elements ...element) {
+	for _, e := range elements {
+		s.elements[e.elementKey] = e
+	}
+}
 
 // piece is what one part of a Ruleset is rendered to. Pieces are rendered,
 // compared and replaced independently; every name belongs to one piece.

@@ -33,8 +33,8 @@ func renderBase() piece {
 func forwardChain() chain {
 	return chain{name: chainForward, hook: nftables.ChainHookForward, rules: []rule{
 		acceptEstablished(),
-		{exprs: source4().vmap(setEgress4)},
-		{exprs: destination4().vmap(setIngress4)},
+		{exprs: source4().toPodChain(setEgress4, setEgressChains)},
+		{exprs: destination4().toPodChain(setIngress4, setIngressChains)},
 		{exprs: append(isFamily(source6().family), goTo(chainForward6))},
 	}}
 }
@@ -44,7 +44,7 @@ func forwardChain() chain {
 func hostChain(name string, hook *nftables.ChainHook) chain {
 	return chain{name: name, hook: hook, rules: []rule{
 		acceptEstablished(),
-		{exprs: source4().vmap(setEgress4)},
+		{exprs: source4().toPodChain(setEgress4, setEgressChains)},
 		{exprs: append(isFamily(source6().family), goTo(chainHost6))},
 	}}
 }
@@ -52,22 +52,22 @@ func hostChain(name string, hook *nftables.ChainHook) chain {
 func forwardChain6() chain {
 	return chain{name: chainForward6, rules: []rule{
 		acceptNeighbourDiscovery(),
-		{exprs: source6().vmap(setEgress6)},
-		{exprs: destination6().vmap(setIngress6)},
+		{exprs: source6().toPodChain(setEgress6, setEgressChains)},
+		{exprs: destination6().toPodChain(setIngress6, setIngressChains)},
 	}}
 }
 
 func hostChain6() chain {
 	return chain{name: chainHost6, rules: []rule{
 		acceptNeighbourDiscovery(),
-		{exprs: source6().vmap(setEgress6)},
+		{exprs: source6().toPodChain(setEgress6, setEgressChains)},
 	}}
 }
 
 func egressAcceptedChain() chain {
 	return chain{name: chainEgressAccepted, rules: []rule{
-		{exprs: destination4().vmap(setIngress4)},
-		{exprs: destination6().vmap(setIngress6)},
+		{exprs: destination4().toPodChain(setIngress4, setIngressChains)},
+		{exprs: destination6().toPodChain(setIngress6, setIngressChains)},
 		{exprs: accept()},
 	}}
 }

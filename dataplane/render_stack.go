@@ -5,7 +5,6 @@ package dataplane
 
 import (
 	"encoding/binary"
-	"fmt"
 	"strings"
 
 	"github.com/google/nftables/expr"
@@ -13,138 +12,150 @@ import (
 	"github.com/tierwall/tierwall/ruleset"
 )
 
-// renderStack returns a stack's chains and maps, all but the elements of its
-// rows map, which are kept element by element.
-//
-// All rows but the default one share one map for single ports, one for ranges
-// and one for the rest, with the row's number in the key: a row costs elements,
-// not chains and sets, so thousands of different rows stay cheap.
-func renderStack(s *ruleset.Stack) (piece, error) {
-	b := stackBuilder{
-		stack: s,
-		ports: newSet(portsMap(s), kindRowPorts), ranges: newSet(rangesMap(s), kindRowRanges), rest: newSet(restMap(s), kindRowRest),
+// Of the maps that the rows of a stack share: by single port, by port range, and
+// for what is left.
+const (
+	byPort = iota
+	byRange
+	byRest
+	rowMapCount
+)
+
+// rowMaps returns the stack's maps of rows, without elements.
+func rowMaps(s *ruleset.Stack) [rowMapCount]set {
+	return [rowMapCount]set{
+		byPort:  newSet(portsMap(s), kindRowPorts),
+		byRange: newSet(rangesMap(s), kindRowRanges),
+		byRest:  newSet(restMap(s), kindRowRest),
 	}
-	for id := range s.Table {
-		if id == 0 {
-			continue
-		}
-		if err := b.addRow(id); err != nil {
-			return piece{}, fmt.Errorf("stack %s of %v: row %d: %w", s.ID, s.Policies, id, err)
-		}
-	}
-	b.piece.sets = append(b.piece.sets, newSet(rowsMap(s), kindRows))
-	b.addChains()
-	return b.piece, nil
 }
 
-type stackBuilder struct {
-	stack               *ruleset.Stack
-	ports, ranges, rest set
-	piece               piece
+// renderedRow is what a row other than the default one is rendered to.
+type renderedRow struct {
+	elements  [rowMapCount][]element
+	decisions []ruleset.Decision
 }
 
-// addChains adds the stack's own chain, which finds the row of the peer's class
-// or else decides as the default row, and the chain that decides as the other
-// rows. Row numbers take the place of the class in the packet's priority, so the
-// class is looked up anew by every stack that needs it.
-func (b *stackBuilder) addChains() {
-	c := chain{name: stackChain(b.stack)}
-	if len(b.stack.Table) > 1 {
-		class := chainClassOfSource
-		if b.stack.Direction == ruleset.Egress {
-			class = chainClassOfDestination
-		}
-		c.rules = append(c.rules,
-			rule{exprs: []expr.Any{jump(class)}, comment: b.comment()},
-			rule{exprs: append(setRow(rowsMap(b.stack)), goTo(rowsChain(b.stack)))},
-		)
-		b.addRowsChain()
-	}
-	c.rules = append(c.rules, b.defaultRow()...)
-	b.piece.chains = append(b.piece.chains, c)
-}
-
-// addRowsChain adds the chain that decides by row number, protocol and port. No
-// match ends it, and with it the stack.
-func (b *stackBuilder) addRowsChain() {
-	c := chain{name: rowsChain(b.stack)}
-	if len(b.ports.elements) > 0 {
-		c.rules = append(c.rules, rule{exprs: rowPortVmap(b.ports.name)})
-		b.piece.sets = append(b.piece.sets, b.ports)
-	}
-	if len(b.ranges.elements) > 0 {
-		c.rules = append(c.rules, rule{exprs: rowPortVmap(b.ranges.name)})
-		b.piece.sets = append(b.piece.sets, b.ranges)
-	}
-	if len(b.rest.elements) > 0 {
-		c.rules = append(c.rules, rule{exprs: rowVmap(b.rest.name)})
-		b.piece.sets = append(b.piece.sets, b.rest)
-	}
-	b.piece.chains = append(b.piece.chains, c)
-}
-
-// comment names the policies of the stack, as many as fit.
-func (b *stackBuilder) comment() string {
-	names := make([]string, 0, len(b.stack.Policies))
-	for _, key := range b.stack.Policies {
-		names = append(names, key.String())
-	}
-	return shorten(printable(strings.Join(names, " ")), commentLimit)
-}
-
-// addRow enters what a row other than the default one decides.
-func (b *stackBuilder) addRow(id ruleset.RowID) error {
+// renderTableRow returns the elements of a row other than the default one. All
+// those of a stack share their maps, with the row's number in the key: a row costs
+// elements, not chains and sets, so thousands of different rows stay cheap.
+func renderTableRow(id ruleset.RowID, row ruleset.Row) (renderedRow, error) {
 	n, err := numberOf(uint32(id))
 	if err != nil {
-		return err
+		return renderedRow{}, err
 	}
-	row := b.stack.Table[id]
-	b.addPorts(row.Ports, string(n[:]), b.ports, b.ranges)
+	var r renderedRow
+	key := string(n[:])
+	r.elements[byPort], r.elements[byRange] = r.decisionsOfPorts(row.Ports, key)
 	if row.Rest != nil {
-		b.rest.add(element{elementKey: elementKey{key: string(n[:])}, verdict: b.verdict(row.Rest)})
+		r.elements[byRest] = []element{{elementKey: elementKey{key: key}, verdict: r.verdict(row.Rest)}}
 	}
-	return nil
+	return r, nil
 }
 
-// addPorts enters decisions about ports, under keys that begin with prefix.
-func (b *stackBuilder) addPorts(decisions []ruleset.PortDecision, prefix string, ports, ranges set) {
+// decisionsOfPorts returns the elements, under keys that begin with prefix, of
+// decisions about single ports and about ranges.
+func (r *renderedRow) decisionsOfPorts(decisions []ruleset.PortDecision, prefix string) (ports, ranges []element) {
 	for _, p := range decisions {
-		e := element{elementKey: elementKey{key: prefix + portKey(p.Protocol, p.First)}, verdict: b.verdict(p.Decision)}
+		e := element{elementKey: elementKey{key: prefix + portKey(p.Protocol, p.First)}, verdict: r.verdict(p.Decision)}
 		if p.First == p.Last {
-			ports.add(e)
+			ports = append(ports, e)
 		} else {
 			e.keyEnd = prefix + portKey(p.Protocol, p.Last)
-			ranges.add(e)
+			ranges = append(ranges, e)
 		}
 	}
-}
-
-// defaultRow returns the rules of the default row, and sees to its maps.
-func (b *stackBuilder) defaultRow() []rule {
-	row := b.stack.Table[0]
-	ports, ranges := newSet(defaultPortsMap(b.stack), kindPorts), newSet(defaultRangesMap(b.stack), kindRanges)
-	b.addPorts(row.Ports, "", ports, ranges)
-	var rules []rule
-	for _, s := range []set{ports, ranges} {
-		if len(s.elements) > 0 {
-			b.piece.sets = append(b.piece.sets, s)
-			rules = append(rules, rule{exprs: portVmap(s.name)})
-		}
-	}
-	if row.Rest != nil {
-		rest := b.verdict(row.Rest)
-		rules = append(rules, rule{exprs: []expr.Any{&rest}})
-	}
-	return rules
+	return ports, ranges
 }
 
 // verdict returns what carries a decision out; no match asks the next tier.
-func (b *stackBuilder) verdict(d *ruleset.Decision) expr.Verdict {
+func (r *renderedRow) verdict(d *ruleset.Decision) expr.Verdict {
 	if d == nil {
 		return expr.Verdict{Kind: expr.VerdictReturn}
 	}
-	b.piece.decisions = append(b.piece.decisions, *d)
+	r.decisions = append(r.decisions, *d)
 	return *goTo(decisionChain(*d))
+}
+
+// renderStack returns a stack's chains and maps, of which those of rows have as
+// many elements as sizes says. The elements themselves are kept one by one, all but those
+// of the default row.
+//
+// The stack's own chain finds the row of the peer's class or else decides as the
+// default row. Row numbers take the place of the class in the packet's priority, so
+// the class is looked up anew by every stack that needs it.
+func renderStack(s *ruleset.Stack, maps [rowMapCount]set, sizes [rowMapCount]int) piece {
+	p := piece{sets: []set{newSet(rowsMap(s), kindRows)}}
+	c := chain{name: stackChain(s)}
+	if len(s.Table) > 1 {
+		class := chainClassOfSource
+		if s.Direction == ruleset.Egress {
+			class = chainClassOfDestination
+		}
+		c.rules = append(c.rules,
+			rule{exprs: []expr.Any{jump(class)}, comment: stackComment(s)},
+			rule{exprs: append(setRow(rowsMap(s)), goTo(rowsChain(s)))},
+		)
+		p.addRowsChain(s, maps, sizes)
+	}
+	c.rules = append(c.rules, p.addDefaultRow(s)...)
+	p.chains = append(p.chains, c)
+	return p
+}
+
+// addRowsChain adds the chain that decides by row number, protocol and port, and
+// its maps. No match ends it, and with it the stack.
+func (p *piece) addRowsChain(s *ruleset.Stack, maps [rowMapCount]set, sizes [rowMapCount]int) {
+	c := chain{name: rowsChain(s)}
+	for kind, m := range maps {
+		if sizes[kind] == 0 {
+			continue
+		}
+		match := rowPortVmap(m.name)
+		if kind == byRest {
+			match = rowVmap(m.name)
+		}
+		c.rules = append(c.rules, rule{exprs: match})
+		p.sets = append(p.sets, m)
+	}
+	p.chains = append(p.chains, c)
+}
+
+// stackComment names the policies of the stack, as many as fit.
+func stackComment(s *ruleset.Stack) string {
+	var names strings.Builder
+	for _, key := range s.Policies {
+		if names.Len() > commentLimit {
+			break
+		}
+		if names.Len() > 0 {
+			names.WriteString(" ")
+		}
+		names.WriteString(key.String())
+	}
+	return shorten(printable(names.String()), commentLimit)
+}
+
+// addDefaultRow adds the maps of the default row and returns its rules.
+func (p *piece) addDefaultRow(s *ruleset.Stack) []rule {
+	var row renderedRow
+	ports, ranges := newSet(defaultPortsMap(s), kindPorts), newSet(defaultRangesMap(s), kindRanges)
+	single, several := row.decisionsOfPorts(s.Table[0].Ports, "")
+	ports.add(single...)
+	ranges.add(several...)
+	var rules []rule
+	for _, m := range []set{ports, ranges} {
+		if len(m.elements) > 0 {
+			p.sets = append(p.sets, m)
+			rules = append(rules, rule{exprs: portVmap(m.name)})
+		}
+	}
+	if s.Table[0].Rest != nil {
+		rest := row.verdict(s.Table[0].Rest)
+		rules = append(rules, rule{exprs: []expr.Any{&rest}})
+	}
+	p.decisions = row.decisions
+	return rules
 }
 
 // portKey is a protocol and port as registers hold them: each field padded to

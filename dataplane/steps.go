@@ -3,7 +3,10 @@
 
 package dataplane
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // steps splits a transaction into up to three that are sent one after the other:
 // create what is new, change what is there, delete what is gone. Only the second
@@ -21,18 +24,35 @@ func (t *transaction) steps() []*transaction {
 	}
 	create, change, remove := newTransaction(), newTransaction(), newTransaction()
 	create.addTable, create.addSets = t.addTable, t.addSets
-	change.removeElements, change.flushSets = t.removeElements, t.flushSets
+	change.flushSets = t.flushSets
 	remove.deleteSets, remove.deleteChains = t.deleteSets, t.deleteChains
 	t.splitChains(create, change, remove)
+	t.splitElements(create, change, remove)
+	return []*transaction{create, change, remove}
+}
+
+// splitElements splits what is about elements. Those that lead to the chains of
+// pods are there before the pods' addresses and stay longer, as do the chains.
+func (t *transaction) splitElements(create, change, remove *transaction) {
 	isNew := byName(t.addSets, func(s set) string { return s.name })
 	for name, elements := range t.addElements {
-		if _, ok := isNew[name]; ok {
+		if _, ok := isNew[name]; ok || leadsToPodChains(name) && !slices.Contains(t.flushSets, name) {
 			create.addElements[name] = elements
 		} else {
 			change.addElements[name] = elements
 		}
 	}
-	return []*transaction{create, change, remove}
+	for name, elements := range t.removeElements {
+		if leadsToPodChains(name) {
+			remove.removeElements[name] = elements
+		} else {
+			change.removeElements[name] = elements
+		}
+	}
+}
+
+func leadsToPodChains(setName string) bool {
+	return setName == setEgressChains || setName == setIngressChains
 }
 
 // splitChains splits what is about chains. A new chain at a hook is a change: it

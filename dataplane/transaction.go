@@ -98,6 +98,7 @@ func (t *transaction) replaceSets(from, to []set) {
 	}
 	for name := range old {
 		t.deleteSets = append(t.deleteSets, name)
+		delete(t.removeElements, name) // they go with the set
 	}
 }
 
@@ -110,6 +111,18 @@ func (t *transaction) replaceElements(from, to set) {
 	for _, e := range missing(to, from) {
 		t.add(to.name, e)
 	}
+}
+
+// replaceList is replaceElements for a part of a set's elements.
+func (t *transaction) replaceList(s set, from, to []element) {
+	if len(from) == 0 && len(to) > 0 {
+		t.add(s.name, to...)
+		return
+	}
+	old, wanted := newSet(s.name, s.kind), newSet(s.name, s.kind)
+	old.add(from...)
+	wanted.add(to...)
+	t.replaceElements(old, wanted)
 }
 
 // missing returns, in order, the elements of one set that another does not have

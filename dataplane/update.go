@@ -6,6 +6,7 @@ package dataplane
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/tierwall/tierwall/ruleset"
@@ -17,7 +18,8 @@ type update struct {
 	*mirror
 	rs          *ruleset.Ruleset
 	transaction *transaction
-	// before is how many pieces went to a decision that this update touches.
+	// before is how many elements and rules went to a decision that this update
+	// touches.
 	before map[ruleset.Decision]int
 }
 
@@ -27,7 +29,11 @@ func (m *mirror) update(rs *ruleset.Ruleset, delta *ruleset.Delta) (*transaction
 	u := update{mirror: m, rs: rs, transaction: newTransaction(), before: map[ruleset.Decision]int{}}
 	u.setPiece(pieceBase, m.base)
 	if len(delta.Subjects) > 0 {
-		u.setPiece(pieceSubjects, renderSubjects(rs))
+		subjects, err := renderSubjects(rs, m.podChains)
+		if err != nil {
+			return nil, err
+		}
+		u.setPiece(pieceSubjects, subjects)
 		u.setPiece(pieceDNS, renderDNS(rs, m.proxy))
 	}
 	for _, step := range []func(*ruleset.Delta) error{u.setStacks, u.setRows, u.setNetworks, u.setEndpoints} {
@@ -84,23 +90,79 @@ func (u *update) settleDecisions() {
 	}
 }
 
+// setStacks comes before the rows, whose mirror it makes.
 func (u *update) setStacks(delta *ruleset.Delta) error {
-	for _, id := range sortedKeys(delta.Stacks) {
-		var to piece
-		stack := u.rs.Stacks[id]
-		if stack == nil {
-			delete(u.rows, id)
-		} else {
-			if u.rows[id] == nil {
-				u.rows[id] = map[ruleset.ClassID]ruleset.RowID{}
-			}
-			var err error
-			if to, err = renderStack(stack); err != nil {
-				return err
-			}
+	touched := maps.Clone(delta.Stacks)
+	addKeys(touched, delta.Tables)
+	for _, id := range sortedKeys(touched) {
+		if err := u.setStack(id, delta.Tables[id]); err != nil {
+			return err
 		}
-		u.setPiece("stack/"+string(id), to)
 	}
+	return nil
+}
+
+// setStack brings a stack's chains and maps up to date, and the named rows of its
+// Table.
+func (u *update) setStack(id ruleset.StackID, rows map[ruleset.RowID]struct{}) error {
+	stack, held := u.rs.Stacks[id], u.stacks[id]
+	if stack == nil {
+		u.dropStack(id)
+		return nil
+	}
+	if held == nil {
+		held = newStackMirror(stack)
+		u.stacks[id] = held
+	}
+	for row := range rows {
+		if err := u.setTableRow(stack, held, row); err != nil {
+			return fmt.Errorf("stack %s of %v: row %d: %w", id, stack.Policies, row, err)
+		}
+	}
+	u.setPiece(stackKey(id), renderStack(stack, held.maps, held.sizes))
+	return nil
+}
+
+// dropStack removes a stack. Its maps go with their elements.
+func (u *update) dropStack(id ruleset.StackID) {
+	held := u.stacks[id]
+	if held == nil {
+		return
+	}
+	for row, content := range held.table {
+		if rendered, err := renderTableRow(row, content); err == nil {
+			u.countDecisions(rendered.decisions, -1)
+		}
+	}
+	delete(u.stacks, id)
+	u.setPiece(stackKey(id), piece{})
+}
+
+func stackKey(id ruleset.StackID) string { return "stack/" + string(id) }
+
+// setTableRow brings the elements of one row of a stack's Table up to date.
+func (u *update) setTableRow(stack *ruleset.Stack, held *stackMirror, id ruleset.RowID) error {
+	var from, to renderedRow
+	var err error
+	was, had := held.table[id]
+	if had {
+		if from, err = renderTableRow(id, was); err != nil {
+			return err
+		}
+		delete(held.table, id)
+	}
+	if row, has := stack.Table[id]; has {
+		if to, err = renderTableRow(id, row); err != nil {
+			return err
+		}
+		held.table[id] = row
+	}
+	for kind, m := range held.maps {
+		u.transaction.replaceList(m, from.elements[kind], to.elements[kind])
+		held.sizes[kind] += len(to.elements[kind]) - len(from.elements[kind])
+	}
+	u.countDecisions(to.decisions, +1)
+	u.countDecisions(from.decisions, -1)
 	return nil
 }
 
@@ -110,20 +172,21 @@ func (u *update) setRows(delta *ruleset.Delta) error {
 		if stack == nil {
 			continue
 		}
-		if u.rows[id] == nil {
+		held := u.stacks[id]
+		if held == nil {
 			return fmt.Errorf("stack %s of %v: the delta names its rows, but not the stack, which is new", id, stack.Policies)
 		}
 		for class := range classes {
-			if err := u.setRow(stack, class); err != nil {
+			if err := u.setRow(stack, held, class); err != nil {
 				return fmt.Errorf("stack %s of %v: class %d: %w", id, stack.Policies, class, err)
 			}
 		}
 	}
-	return u.dropStaleRows(delta)
+	return nil
 }
 
-func (u *update) setRow(stack *ruleset.Stack, class ruleset.ClassID) error {
-	was, had := u.rows[stack.ID][class]
+func (u *update) setRow(stack *ruleset.Stack, held *stackMirror, class ruleset.ClassID) error {
+	was, had := held.rows[class]
 	row, has := stack.Rows[class]
 	if had == has && was == row {
 		return nil
@@ -133,29 +196,12 @@ func (u *update) setRow(stack *ruleset.Stack, class ruleset.ClassID) error {
 		return err
 	}
 	if had {
-		delete(u.rows[stack.ID], class)
+		delete(held.rows, class)
 		u.transaction.remove(rowsMap(stack), e)
 	}
 	if has {
-		u.rows[stack.ID][class] = row
+		held.rows[class] = row
 		u.transaction.add(rowsMap(stack), e)
-	}
-	return nil
-}
-
-// dropStaleRows removes rows of a stack that went and came back within one
-// Delta: their classes are named by neither of the two changes.
-func (u *update) dropStaleRows(delta *ruleset.Delta) error {
-	for id := range delta.Stacks {
-		stack := u.rs.Stacks[id]
-		if stack == nil || len(u.rows[id]) == len(stack.Rows) {
-			continue
-		}
-		for class := range u.rows[id] {
-			if err := u.setRow(stack, class); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }

@@ -56,11 +56,11 @@ func TestTiers(t *testing.T) {
 
 func (f *fixture) testTier(t *testing.T, d ruleset.Direction, tier ruleset.Tier, action ruleset.Action, nextDenies bool) {
 	rs := emptyRuleset()
-	judge(rs, podA, stack(ruleset.StackID("first"), d, tier, rest(d, tier, action)))
+	judge(rs, podA, stack(ruleset.StackID("first-"+lower(d)), d, tier, rest(d, tier, action)))
 	next := tier + 1
 	hasNext := nextDenies && next < ruleset.TierCount
 	if hasNext {
-		judge(rs, podA, stack(ruleset.StackID("next"), d, next, rest(d, next, ruleset.Deny)))
+		judge(rs, podA, stack(ruleset.StackID("next-"+lower(d)), d, next, rest(d, next, ruleset.Deny)))
 	}
 	f.apply(t, rs)
 	arrives := action == ruleset.Accept || action != ruleset.Deny && !hasNext
@@ -130,12 +130,12 @@ func TestRows(t *testing.T) {
 					matching, other := office, world
 					switch place {
 					case "default row":
-						judge(rs, podA, withRow(stack("s", d, ruleset.Admin, test.row), classWorld, ruleset.Row{}))
+						judge(rs, podA, withRow(stack(ruleset.StackID("s-"+lower(d)), d, ruleset.Admin, test.row), classWorld, ruleset.Row{}))
 					case "row of a network":
-						judge(rs, podA, withRow(stack("s", d, ruleset.Admin, ruleset.Row{}), classOffice, test.row))
+						judge(rs, podA, withRow(stack(ruleset.StackID("s-"+lower(d)), d, ruleset.Admin, ruleset.Row{}), classOffice, test.row))
 					case "row of a pod":
 						matching = podB
-						judge(rs, podA, withRow(stack("s", d, ruleset.Admin, ruleset.Row{}), classPodB, test.row))
+						judge(rs, podA, withRow(stack(ruleset.StackID("s-"+lower(d)), d, ruleset.Admin, ruleset.Row{}), classPodB, test.row))
 					}
 					f.apply(t, rs)
 					for _, w := range test.want {
@@ -296,7 +296,7 @@ func TestAfterDNAT(t *testing.T) {
 		if d == ruleset.Ingress {
 			subject = podB
 		}
-		judge(rs, subject, stack("s", d, ruleset.Admin, ruleset.Row{
+		judge(rs, subject, stack(ruleset.StackID("s-"+lower(d)), d, ruleset.Admin, ruleset.Row{
 			Ports: []ruleset.PortDecision{{Protocol: ruleset.TCP, First: port, Last: port, Decision: deny}},
 		}))
 		return rs
@@ -358,7 +358,7 @@ func TestPriorityIsCarrier(t *testing.T) {
 	for _, d := range directions() {
 		for _, action := range actions() {
 			rs := emptyRuleset()
-			s := stack("s", d, ruleset.Baseline, ruleset.Row{})
+			s := stack(ruleset.StackID("s-"+lower(d)), d, ruleset.Baseline, ruleset.Row{})
 			judge(rs, podA, withRow(s, classOffice, ruleset.Row{
 				Ports: []ruleset.PortDecision{{Protocol: ruleset.TCP, First: 1, Last: 1, Decision: decision(d, ruleset.Baseline, ruleset.Deny)}},
 				Rest:  rest(d, ruleset.Baseline, action).Rest,

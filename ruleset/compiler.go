@@ -116,7 +116,7 @@ func NewCompiler(nodeName string) *Compiler {
 func newDelta() Delta {
 	return Delta{
 		Endpoints: map[netip.Addr]struct{}{}, Subjects: map[netip.Addr]struct{}{},
-		Stacks: map[StackID]struct{}{}, Rows: map[StackID]map[ClassID]struct{}{},
+		Stacks: map[StackID]struct{}{}, Tables: map[StackID]map[RowID]struct{}{}, Rows: map[StackID]map[ClassID]struct{}{},
 	}
 }
 

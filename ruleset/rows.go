@@ -208,11 +208,11 @@ func (c *Compiler) fileRow(s *stackState, k ClassID, key string, row Row) {
 		id = s.table.free.take()
 		s.table.ids[key], s.table.keys[id] = id, key
 		s.public.Table[id] = row
-		c.delta.Stacks[s.public.ID] = struct{}{}
+		mark(c.delta.Tables, s.public.ID, id)
 	}
 	s.table.uses[id]++
 	s.public.Rows[k] = id
-	c.markRow(s, k)
+	mark(c.delta.Rows, s.public.ID, k)
 	if had {
 		c.releaseRow(s, old)
 	}
@@ -222,7 +222,7 @@ func (c *Compiler) fileRow(s *stackState, k ClassID, key string, row Row) {
 func (c *Compiler) unsetRow(s *stackState, k ClassID) {
 	if id, had := s.public.Rows[k]; had {
 		delete(s.public.Rows, k)
-		c.markRow(s, k)
+		mark(c.delta.Rows, s.public.ID, k)
 		c.releaseRow(s, id)
 	}
 }
@@ -248,18 +248,9 @@ func (c *Compiler) dropStaleRows() {
 			delete(s.table.uses, id)
 			delete(s.public.Table, id)
 			s.table.free.give(id)
-			c.delta.Stacks[s.public.ID] = struct{}{}
+			mark(c.delta.Tables, s.public.ID, id)
 		}
 		s.table.stale = nil
 	}
 	clear(c.staleRows)
-}
-
-func (c *Compiler) markRow(s *stackState, k ClassID) {
-	rows := c.delta.Rows[s.public.ID]
-	if rows == nil {
-		rows = map[ClassID]struct{}{}
-		c.delta.Rows[s.public.ID] = rows
-	}
-	rows[k] = struct{}{}
 }

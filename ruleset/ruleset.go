@@ -16,8 +16,9 @@ type ClassID uint32
 type RowID uint32
 
 // StackID names a stack, as in "admin-in-3". It says nothing of the policies in
-// it: a stack keeps its ID, and so its tables, while policies come and go. It has
-// only lower-case letters, digits and hyphens, and at most 32 of them.
+// it: a stack keeps its ID, and so its tables, while policies come and go. An ID
+// is always of the same tier and direction. It has only lower-case letters, digits
+// and hyphens, and at most 32 of them.
 type StackID string
 
 // Ruleset is the whole compiled, tiered result for one node: plain data.
@@ -121,16 +122,20 @@ type Delta struct {
 	Subjects map[netip.Addr]struct{}
 	// Networks says that any of the ranges changed.
 	Networks bool
-	// Stacks are stacks that came, went, or whose Policies or Table changed.
+	// Stacks are stacks that came, went, or whose Policies or default row
+	// changed.
 	Stacks map[StackID]struct{}
-	// Rows are the classes whose row in a stack changed, including those of
-	// new stacks.
+	// Tables are the rows of a stack's Table, but for the default one, that came,
+	// went or changed, including all of stacks that came or went.
+	Tables map[StackID]map[RowID]struct{}
+	// Rows are the classes whose row in a stack changed, including all of stacks
+	// that came or went.
 	Rows map[StackID]map[ClassID]struct{}
 }
 
 // Empty reports whether nothing changed.
 func (d *Delta) Empty() bool {
-	return len(d.Endpoints) == 0 && len(d.Subjects) == 0 && !d.Networks && len(d.Stacks) == 0 && len(d.Rows) == 0
+	return len(d.Endpoints) == 0 && len(d.Subjects) == 0 && !d.Networks && len(d.Stacks) == 0 && len(d.Tables) == 0 && len(d.Rows) == 0
 }
 
 // merge adds the keys of other.
@@ -139,10 +144,22 @@ func (d *Delta) merge(other *Delta) {
 	maps.Copy(d.Subjects, other.Subjects)
 	d.Networks = d.Networks || other.Networks
 	maps.Copy(d.Stacks, other.Stacks)
-	for id, classes := range other.Rows {
-		if d.Rows[id] == nil {
-			d.Rows[id] = map[ClassID]struct{}{}
+	mergeKeys(d.Tables, other.Tables)
+	mergeKeys(d.Rows, other.Rows)
+}
+
+func mergeKeys[K comparable](to, from map[StackID]map[K]struct{}) {
+	for id, keys := range from {
+		for key := range keys {
+			mark(to, id, key)
 		}
-		maps.Copy(d.Rows[id], classes)
 	}
+}
+
+// mark adds a key of a stack.
+func mark[K comparable](to map[StackID]map[K]struct{}, id StackID, key K) {
+	if to[id] == nil {
+		to[id] = map[K]struct{}{}
+	}
+	to[id][key] = struct{}{}
 }

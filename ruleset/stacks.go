@@ -173,7 +173,12 @@ func (c *Compiler) retire(s *stackState) {
 	delete(c.redundant, s)
 	c.delta.Stacks[s.public.ID] = struct{}{}
 	for k := range s.public.Rows {
-		c.markRow(s, k)
+		mark(c.delta.Rows, s.public.ID, k)
+	}
+	for id := range s.public.Table {
+		if id != 0 {
+			mark(c.delta.Tables, s.public.ID, id)
+		}
 	}
 	c.stackNumbers.give(s.number)
 	old := s.stackRules

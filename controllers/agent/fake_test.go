@@ -142,6 +142,11 @@ func patch(held, rs *ruleset.Ruleset, delta *ruleset.Delta) {
 	for id := range delta.Stacks {
 		patchStack(held, rs, id)
 	}
+	for id, rows := range delta.Tables {
+		if stack := held.Stacks[id]; stack != nil {
+			patchMap(stack.Table, rs.Stacks[id].Table, rows)
+		}
+	}
 	for id, classes := range delta.Rows {
 		if stack := held.Stacks[id]; stack != nil {
 			patchMap(stack.Rows, rs.Stacks[id].Rows, classes)
@@ -155,11 +160,11 @@ func patchStack(held, rs *ruleset.Ruleset, id ruleset.StackID) {
 		return
 	}
 	stack := *rs.Stacks[id]
-	stack.Table = maps.Clone(stack.Table)
-	stack.Rows = map[ruleset.ClassID]ruleset.RowID{}
+	stack.Rows, stack.Table = map[ruleset.ClassID]ruleset.RowID{}, map[ruleset.RowID]ruleset.Row{}
 	if last := held.Stacks[id]; last != nil {
-		stack.Rows = last.Rows
+		stack.Rows, stack.Table = last.Rows, last.Table
 	}
+	stack.Table[0] = rs.Stacks[id].Table[0]
 	held.Stacks[id] = &stack
 }
 

@@ -4,7 +4,6 @@
 package differential
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -38,12 +37,18 @@ func (m *Mirror) Apply(rs *ruleset.Ruleset, delta *ruleset.Delta) {
 			continue
 		}
 		copied := *stack
-		copied.Policies, copied.Table = slices.Clone(stack.Policies), maps.Clone(stack.Table)
-		copied.Rows = map[ruleset.ClassID]ruleset.RowID{}
+		copied.Policies = slices.Clone(stack.Policies)
+		copied.Rows, copied.Table = map[ruleset.ClassID]ruleset.RowID{}, map[ruleset.RowID]ruleset.Row{}
 		if old := m.Stacks[id]; old != nil {
-			copied.Rows = old.Rows
+			copied.Rows, copied.Table = old.Rows, old.Table
 		}
+		copied.Table[0] = stack.Table[0]
 		m.Stacks[id] = &copied
+	}
+	for id, rows := range delta.Tables {
+		if stack := m.Stacks[id]; stack != nil && rs.Stacks[id] != nil {
+			copyKeys(stack.Table, rs.Stacks[id].Table, rows)
+		}
 	}
 	for id, classes := range delta.Rows {
 		if stack := m.Stacks[id]; stack != nil && rs.Stacks[id] != nil {
