@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -93,6 +94,7 @@ func (o *options) run(ctx context.Context, log logr.Logger) (err error) {
 		Kernel:                 kernel,
 		Domains:                domains,
 		Proxy:                  proxy,
+		Pod:                    types.NamespacedName{Namespace: os.Getenv("POD_NAMESPACE"), Name: os.Getenv("POD_NAME")},
 		MetricsBindAddress:     o.metricsAddress,
 		HealthProbeBindAddress: o.healthAddress,
 		Registry:               metrics.Registry,

@@ -9,16 +9,19 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/tierwall/tierwall/controllers/internal/kube"
+	"github.com/tierwall/tierwall/ruleset"
 )
 
 // Config is what an Agent is made of.
@@ -34,6 +37,9 @@ type Config struct {
 	// which the agent runs. Required.
 	Domains *Domains
 	Proxy   proxy
+	// Pod is the pod that the agent runs in, in whose status it reports
+	// conditions. Without name and namespace it reports none.
+	Pod types.NamespacedName
 	// MetricsBindAddress is where metrics are served; "0" for nowhere.
 	MetricsBindAddress string
 	// HealthProbeBindAddress is where /healthz and /readyz are served; "0" for
@@ -52,7 +58,9 @@ type Agent struct {
 	client  client.WithWatch
 	loop    *loop
 	proxy   proxy
-	sources []interface{ run(context.Context) }
+	// beside is what runs beside the loop and the proxy: the sources, and the
+	// reporter if the agent has a pod.
+	beside []interface{ run(context.Context) }
 }
 
 // New returns an agent that has not started: neither the API server nor the
@@ -94,7 +102,7 @@ func newManager(cfg Config) (manager.Manager, error) {
 // build makes the sources, the loop, and what watches over them.
 func (a *Agent) build(cfg Config) error {
 	messages := make(chan message, maxBatch)
-	metrics, health := newMetrics(), &health{}
+	metrics, health, size := newMetrics(), &health{}, &atomic.Pointer[ruleset.Stats]{}
 	base := sourceConfig{client: a.client, out: messages, metrics: metrics, log: cfg.Logger}
 	var names []string
 	cfg.Domains.out = messages
@@ -104,11 +112,11 @@ func (a *Agent) build(cfg Config) error {
 		if k.name == sourcePods {
 			sc.kind = cfg.Domains.watch(k)
 		}
-		a.sources = append(a.sources, newSource(sc))
+		a.beside = append(a.beside, newSource(sc))
 		names = append(names, k.name)
 	}
 	base.kind = upstreamKind()
-	a.sources = append(a.sources, newOptionalSource(base))
+	a.beside = append(a.beside, newOptionalSource(base))
 	a.loop = newLoop(loopConfig{
 		nodeName: cfg.NodeName,
 		sources:  append(names, base.kind.name),
@@ -118,8 +126,14 @@ func (a *Agent) build(cfg Config) error {
 		kernel:   cfg.Kernel,
 		metrics:  metrics,
 		health:   health,
+		size:     size,
 		log:      cfg.Logger,
 	})
+	if cfg.Pod != (types.NamespacedName{}) {
+		a.beside = append(a.beside, newReporter(reporterConfig{
+			pod: podStatus{a.client, cfg.Pod}, proxy: cfg.Proxy, size: size, log: cfg.Logger,
+		}))
+	}
 	return errors.Join(
 		metrics.register(cfg.Registry, newRuleCounters(cfg.Kernel, cfg.Logger)),
 		a.manager.AddHealthzCheck("loop", health.live),
@@ -139,14 +153,14 @@ func (a *Agent) run(ctx context.Context) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	var sources sync.WaitGroup
-	for _, s := range a.sources {
-		sources.Go(func() { s.run(ctx) })
+	var others sync.WaitGroup
+	for _, b := range a.beside {
+		others.Go(func() { b.run(ctx) })
 	}
 	var proxyErr error
-	sources.Go(func() { proxyErr = a.proxy.Run(ctx) })
+	others.Go(func() { proxyErr = a.proxy.Run(ctx) })
 	a.loop.run(ctx)
 	cancel()
-	sources.Wait()
+	others.Wait()
 	return proxyErr
 }

@@ -16,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -43,6 +45,7 @@ func TestAgent(t *testing.T) {
 	describeInputs(server)
 	describeUpstream(server)
 	describeKernel(server)
+	describeConditions(server)
 	RunSpecs(t, "Agent")
 }
 
@@ -222,8 +225,15 @@ func start(server *testapi.Server, k kernel) (stop func()) {
 	GinkgoHelper()
 	config, err := server.As("tierwall-agent")
 	Expect(err).NotTo(HaveOccurred())
+	return startAs(config, k, types.NamespacedName{})
+}
+
+// startAs runs an agent that reaches the server in a way of its own, and reports
+// in a pod, if there is one.
+func startAs(config *rest.Config, k kernel, pod types.NamespacedName) (stop func()) {
+	GinkgoHelper()
 	a, err := New(Config{
-		REST: config, NodeName: nodeName, Kernel: k, Domains: NewDomains(nil), Proxy: fakeProxy{},
+		REST: config, NodeName: nodeName, Kernel: k, Domains: NewDomains(nil), Proxy: fakeProxy{}, Pod: pod,
 		MetricsBindAddress: "0", HealthProbeBindAddress: "0",
 		Registry: prometheus.NewRegistry(), Logger: GinkgoLogr,
 	})

@@ -149,6 +149,7 @@ func (a *applier) succeeded(stats ruleset.Stats, result dataplane.Result) {
 	a.begun, a.pending, a.whole, a.failure, a.delay = true, false, false, "", retryDelay()
 	a.health.succeeded()
 	a.metrics.observeRuleset(stats, result)
+	a.size.Store(&stats)
 	if large := oversize(stats); large != a.oversize {
 		a.oversize = large
 		if large != "" {

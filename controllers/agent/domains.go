@@ -25,6 +25,9 @@ type proxy interface {
 	Known() []dns.Domain
 	// Run answers queries until ctx ends.
 	Run(ctx context.Context) error
+	// Bounds returns the proxy's bounds, and how often each was hit. It may be
+	// called while Run runs.
+	Bounds() []dns.Bound
 }
 
 // sourceDomains is the name of the source that is the DNS proxy.

@@ -183,6 +183,8 @@ type fakeProxy struct{}
 
 func (fakeProxy) Known() []dns.Domain { return nil }
 
+func (fakeProxy) Bounds() []dns.Bound { return nil }
+
 func (fakeProxy) Run(ctx context.Context) error {
 	<-ctx.Done()
 	return nil

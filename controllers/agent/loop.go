@@ -5,6 +5,7 @@ package agent
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -32,7 +33,9 @@ type loopConfig struct {
 	kernel  kernel
 	metrics *metrics
 	health  *health
-	log     logr.Logger
+	// size takes that of the ruleset in force.
+	size *atomic.Pointer[ruleset.Stats]
+	log  logr.Logger
 }
 
 // loop owns the compiler, and is the only one that changes the kernel.

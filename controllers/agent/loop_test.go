@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tierwall/tierwall/dataplane/dns"
+	"github.com/tierwall/tierwall/ruleset"
 )
 
 // The addresses of the tests' pods.
@@ -225,6 +227,7 @@ type fixture struct {
 	known   []dns.Domain
 	metrics *metrics
 	health  *health
+	size    atomic.Pointer[ruleset.Stats]
 
 	mu  sync.Mutex
 	log []string
@@ -251,6 +254,7 @@ func withLoopThatKnows(t *testing.T, known []dns.Domain, test func(*testing.T, *
 			kernel:   f.kernel,
 			metrics:  f.metrics,
 			health:   f.health,
+			size:     &f.size,
 			log:      funcr.New(f.record, funcr.Options{}),
 		})
 		var done sync.WaitGroup

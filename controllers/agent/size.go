@@ -22,17 +22,49 @@ const (
 	largeNetworks = 100_000
 )
 
-// oversize says, for people, which parts of the ruleset are large; empty if none
-// is.
-func oversize(s ruleset.Stats) string {
-	var parts []string
+// largePart is a part of the ruleset that is large.
+type largePart struct {
+	name           string
+	large          int
+	reason, remedy string
+}
+
+// largeParts returns the parts of the ruleset that are large.
+func largeParts(s ruleset.Stats) []largePart {
+	var parts []largePart
 	for _, part := range []struct {
-		name        string
-		size, large int
-	}{{"classes", s.Classes, largeClasses}, {"rows", s.Rows, largeRows}, {"networks", s.Networks, largeNetworks}} {
+		largePart
+		size int
+	}{
+		{largePart{"classes", largeClasses, ReasonManyClasses, "Policies tell many addresses apart: select peers by fewer different labels and networks."}, s.Classes},
+		{largePart{"rows", largeRows, ReasonManyRows, "Many sets of policies apply to this node's pods: have them differ less in what selects them, or spread them over more nodes."}, s.Rows},
+		{largePart{"networks", largeNetworks, ReasonManyNetworks, "Peers' CIDRs are many, or overlap: use fewer and wider ones."}, s.Networks},
+	} {
 		if part.size > part.large {
-			parts = append(parts, fmt.Sprintf("more than %d %s", part.large, part.name))
+			parts = append(parts, part.largePart)
 		}
 	}
+	return parts
+}
+
+// oversize says, for the log, which parts of the ruleset are large; empty if
+// none is.
+func oversize(s ruleset.Stats) string {
+	var parts []string
+	for _, p := range largeParts(s) {
+		parts = append(parts, fmt.Sprintf("more than %d %s", p.large, p.name))
+	}
 	return strings.Join(parts, ", ")
+}
+
+// overgrown returns the parts of the ruleset that are large as bounds that are
+// hit.
+func overgrown(s ruleset.Stats) []excess {
+	var hits []excess
+	for _, p := range largeParts(s) {
+		hits = append(hits, excess{p.reason, fmt.Sprintf(
+			"The ruleset of this node has, or had, more than %d %s. All of it is enforced, but costs memory and time. %s", p.large, p.name, p.remedy,
+		)})
+	}
+	return hits
 }

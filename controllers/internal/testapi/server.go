@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -126,6 +127,21 @@ func (s *Server) As(serviceAccount string) (*rest.Config, error) {
 		return nil, fmt.Errorf("adding service account %s: %w", serviceAccount, err)
 	}
 	return user.Config(), nil
+}
+
+// AsPod returns the way to the server that a pod has with its token, as its
+// service account.
+func (s *Server) AsPod(ctx context.Context, pod *corev1.Pod) (*rest.Config, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Spec.ServiceAccountName}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID},
+	}}
+	if err := s.Client.SubResource("token").Create(ctx, account, request); err != nil {
+		return nil, fmt.Errorf("requesting a token for pod %s: %w", pod.Name, err)
+	}
+	config := rest.AnonymousClientConfig(s.Config)
+	config.BearerToken = request.Status.Token
+	return config, nil
 }
 
 // Stop stops the server.

@@ -16,6 +16,9 @@ type NoProxy struct{}
 // Known returns nothing.
 func (NoProxy) Known() []dns.Domain { return nil }
 
+// Bounds returns none.
+func (NoProxy) Bounds() []dns.Bound { return nil }
+
 // Run returns nil when ctx ends.
 func (NoProxy) Run(ctx context.Context) error {
 	<-ctx.Done()
