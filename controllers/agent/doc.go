@@ -16,4 +16,8 @@
 // Nothing is written to the kernel before every source is in sync, and nothing
 // is removed when the agent stops: what an earlier agent enforced stays until
 // this one knows better.
+//
+// Bounds that were hit are told in conditions of the agent's own pod, if it runs
+// in one. The reporter looks at what the DNS proxy and the loop count anyway, so
+// that neither waits for the API server.
 package agent

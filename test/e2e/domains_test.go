@@ -15,7 +15,9 @@ import (
 	"github.com/miekg/dns"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 
+	"github.com/tierwall/tierwall/controllers/agent"
 	"github.com/tierwall/tierwall/test/cluster"
 	"github.com/tierwall/tierwall/test/dns/lab"
 	"github.com/tierwall/tierwall/test/story/prober"
@@ -28,6 +30,9 @@ const (
 	outsideDNS6 = "2001:db8::53"
 	// names is how many are resolved for the first time, and connected to.
 	names = 10_000
+	// tooMany is how many addresses the names below many.example.com have: one
+	// more than the agent learns of one name.
+	tooMany = 1_001
 	// leaseTime is longer than an address stays that the agent's default least
 	// TTL is for.
 	leaseTime = 2 * time.Minute
@@ -133,6 +138,19 @@ func describeDomains(e *environment) {
 				return w.resolve(ctx, "example.com", "--first=700001", "--timeout=1s")
 			}).WithContext(ctx).WithTimeout(patience).Should(HaveField("Unresolved", 1))
 		}, SpecTimeout(specTimeout))
+
+		It("with more addresses than a name may have are told of by the agent of that node", func(ctx SpecContext) {
+			w := e.newDomainsWorld(ctx)
+			for _, node := range []string{"node1", "node2"} {
+				e.agentTells(ctx, node, agent.ConditionDomainNamesWithinBounds, corev1.ConditionTrue, agent.ReasonWithinBounds)
+				e.agentTells(ctx, node, agent.ConditionRulesetWithinBounds, corev1.ConditionTrue, agent.ReasonWithinBounds)
+			}
+			r := w.resolve(ctx, "many.example.com", "--first=800000", "--network=tcp", "--server="+outsideDNS+":53", "--timeout=1s")
+			Expect(r).To(HaveField("Unresolved", 1))
+			e.agentTells(ctx, "node2", agent.ConditionDomainNamesWithinBounds, corev1.ConditionFalse, agent.ReasonTooManyAddressesPerName)
+			e.agentTells(ctx, "node1", agent.ConditionDomainNamesWithinBounds, corev1.ConditionTrue, agent.ReasonWithinBounds)
+			e.kubectl(ctx, "-n", "tierwall-system", "wait", "--for=condition=Ready", "--timeout=10s", "pod", "--selector=app.kubernetes.io/component=agent")
+		}, SpecTimeout(specTimeout))
 	})
 }
 
@@ -162,11 +180,17 @@ func answerName(w dns.ResponseWriter, q *dns.Msg) {
 		m.Rcode = dns.RcodeNameError
 	}
 	header := dns.RR_Header{Name: question.Name, Rrtype: question.Qtype, Class: dns.ClassINET, Ttl: 5}
-	switch question.Qtype {
-	case dns.TypeA:
-		m.Answer = append(m.Answer, &dns.A{Hdr: header, A: nameAddress(dns.TypeA, n).AsSlice()})
-	case dns.TypeAAAA:
-		m.Answer = append(m.Answer, &dns.AAAA{Hdr: header, AAAA: nameAddress(dns.TypeAAAA, n).AsSlice()})
+	count := 1
+	if strings.Contains(question.Name, ".many.") {
+		count = tooMany
+	}
+	for i := range count {
+		switch question.Qtype {
+		case dns.TypeA:
+			m.Answer = append(m.Answer, &dns.A{Hdr: header, A: nameAddress(dns.TypeA, n+i).AsSlice()})
+		case dns.TypeAAAA:
+			m.Answer = append(m.Answer, &dns.AAAA{Hdr: header, AAAA: nameAddress(dns.TypeAAAA, n+i).AsSlice()})
+		}
 	}
 	// Whoever does not get it asks again.
 	_ = w.WriteMsg(m)

@@ -38,4 +38,5 @@ var _ = Describe("Tierwall", Ordered, ContinueOnFailure, func() {
 	describeContinuity(e)
 	describeDomains(e)
 	describeStatus(e)
+	describeAgentPods(e)
 })
