@@ -99,7 +99,10 @@ func (t *tracker) condition(now time.Time) metav1.Condition {
 	reasons := slices.Sorted(maps.Keys(t.hits))
 	var messages []string
 	for _, reason := range reasons {
-		messages = append(messages, t.hits[reason].message)
+		// One that was resumed may tell of several, whose reasons come later.
+		if m := t.hits[reason].message; !strings.Contains(strings.Join(messages, " "), m) {
+			messages = append(messages, m)
+		}
 	}
 	c.Status, c.Reason, c.Message = metav1.ConditionFalse, reasons[0], strings.Join(messages, " ")
 	return c

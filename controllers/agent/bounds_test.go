@@ -38,6 +38,7 @@ func TestTracker(t *testing.T) {
 		"bad before a restart":             {resumed: reported(metav1.ConditionFalse, "A", "A was hit before."), steps: []step{{almost, nil}}, want: "False A: A was hit before."},
 		"bad long before a restart":        {resumed: reported(metav1.ConditionFalse, "A", "A was hit before."), steps: []step{{whole, nil}}, want: "True WithinBounds: all is well"},
 		"bad before and after the restart": {resumed: reported(metav1.ConditionFalse, "A", "A was hit before."), steps: []step{{little, []excess{a}}}, want: "False A: A was hit."},
+		"several before a restart":         {resumed: reported(metav1.ConditionFalse, "A", "A was hit. B was hit."), steps: []step{{little, []excess{b}}}, want: "False A: A was hit. B was hit."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Now()

@@ -71,6 +71,34 @@ func (f *fakePod) fail(err error) {
 	f.err, f.tries = err, 0
 }
 
+// report sets what the last process reported.
+func (f *fakePod) report(conditions []metav1.Condition) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.conditions = conditions
+}
+
+// now returns the conditions that the pod has.
+func (f *fakePod) now() []metav1.Condition {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.conditions)
+}
+
+// written returns the reasons that each write had.
+func (f *fakePod) written() [][]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.writes)
+}
+
+// calls returns how many there were since the last call of fail.
+func (f *fakePod) calls() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tries
+}
+
 // reporting is a reporter that runs, and what it looks at.
 type reporting struct {
 	proxy fakeBounds
@@ -104,21 +132,21 @@ var within = []string{ReasonWithinBounds, ReasonWithinBounds}
 func TestReporterWritesOnlyChanges(t *testing.T) {
 	withReporter(t, func(t *testing.T, f *reporting) {
 		f.wait(time.Hour)
-		expect(t, f.pod.writes, [][]string{within})
+		expect(t, f.pod.written(), [][]string{within})
 
 		for range 100 {
 			f.proxy.hits.Add(3)
 			f.wait(time.Minute)
 		}
-		expect(t, f.pod.writes, [][]string{within, {ReasonTooManyNames, ReasonWithinBounds}})
-		since := f.pod.conditions[0].LastTransitionTime
+		expect(t, f.pod.written(), [][]string{within, {ReasonTooManyNames, ReasonWithinBounds}})
+		since := f.pod.now()[0].LastTransitionTime
 
 		f.wait(hitMemory)
-		expect(t, f.pod.writes, [][]string{within, {ReasonTooManyNames, ReasonWithinBounds}, within})
-		if now := f.pod.conditions[0].LastTransitionTime; !since.Before(&now) {
+		expect(t, f.pod.written(), [][]string{within, {ReasonTooManyNames, ReasonWithinBounds}, within})
+		if now := f.pod.now()[0].LastTransitionTime; !since.Before(&now) {
 			t.Errorf("the transition is not later than %s: %s", since, now)
 		}
-		if c := f.pod.conditions; !c[1].LastTransitionTime.Before(&since) {
+		if c := f.pod.now(); !c[1].LastTransitionTime.Before(&since) {
 			t.Errorf("the ruleset's condition has another transition: %s", c[1].LastTransitionTime)
 		}
 	})
@@ -130,9 +158,9 @@ func TestReporterTellsOfALargeRulesetForAsLongAsItIs(t *testing.T) {
 		f.wait(3 * hitMemory)
 		f.size.Store(&ruleset.Stats{})
 		f.wait(hitMemory / 2)
-		expect(t, f.pod.writes, [][]string{{ReasonWithinBounds, ReasonManyClasses}})
+		expect(t, f.pod.written(), [][]string{{ReasonWithinBounds, ReasonManyClasses}})
 		f.wait(hitMemory)
-		expect(t, f.pod.writes, [][]string{{ReasonWithinBounds, ReasonManyClasses}, within})
+		expect(t, f.pod.written(), [][]string{{ReasonWithinBounds, ReasonManyClasses}, within})
 	})
 }
 
@@ -140,7 +168,7 @@ func TestReporterSaysNothingBeforeARulesetIsInForce(t *testing.T) {
 	withReporter(t, func(t *testing.T, f *reporting) {
 		f.size.Store(nil)
 		f.wait(time.Minute)
-		expect(t, f.pod.tries, 0)
+		expect(t, f.pod.calls(), 0)
 	})
 }
 
@@ -150,26 +178,26 @@ func TestReporterRetriesWithBackOffAndForgetsNothing(t *testing.T) {
 		f.pod.fail(errors.New("the server is away"))
 		f.proxy.hits.Add(1)
 		f.wait(hitMemory / 2)
-		if f.pod.tries < 5 || f.pod.tries > 10 {
-			t.Errorf("%d tries in %s of failures, not an exponential back-off", f.pod.tries, hitMemory/2)
+		if tries := f.pod.calls(); tries < 5 || tries > 10 {
+			t.Errorf("%d tries in %s of failures, not an exponential back-off", tries, hitMemory/2)
 		}
 		expect(t, int(f.logs.Load()), 1)
 		f.pod.fail(nil)
 		f.wait(hitMemory/2 - time.Minute)
-		expect(t, f.pod.writes, [][]string{within, {ReasonTooManyNames, ReasonWithinBounds}})
+		expect(t, f.pod.written(), [][]string{within, {ReasonTooManyNames, ReasonWithinBounds}})
 	})
 }
 
 func TestReporterGoesOnFromWhatTheLastProcessReported(t *testing.T) {
 	withReporter(t, func(t *testing.T, f *reporting) {
-		f.pod.conditions = []metav1.Condition{
+		f.pod.report([]metav1.Condition{
 			{Type: "Ready", Status: metav1.ConditionTrue},
 			{Type: ConditionRulesetWithinBounds, Status: metav1.ConditionFalse, Reason: ReasonManyRows, Message: "Many rows."},
 			{Type: ConditionDomainNamesWithinBounds, Status: metav1.ConditionTrue, Reason: ReasonWithinBounds, Message: noneDropped},
-		}
+		})
 		f.wait(hitMemory / 2)
-		expect(t, len(f.pod.writes), 0)
+		expect(t, len(f.pod.written()), 0)
 		f.wait(hitMemory)
-		expect(t, f.pod.writes, [][]string{within})
+		expect(t, f.pod.written(), [][]string{within})
 	})
 }
