@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,7 +38,7 @@ func (t *Topology) Send(packets []Packet) ([]Port, error) {
 
 // ForgetConnections empties the node's connection tracking table.
 func (t *Topology) ForgetConnections() error {
-	if err := t.node.links.ConntrackTableFlush(0); err != nil {
+	if err := t.node.links.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
 		return fmt.Errorf("flush conntrack table: %w", err)
 	}
 	return nil

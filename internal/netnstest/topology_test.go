@@ -4,11 +4,13 @@
 package netnstest
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -92,4 +94,37 @@ func BenchmarkSend(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "packets/s")
+}
+
+func TestForgetConnections(t *testing.T) {
+	Require(t)
+	topology, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := topology.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	here, there := net.IPv4(203, 0, 113, 1), net.IPv4(203, 0, 113, 2)
+	connection := &netlink.ConntrackFlow{
+		FamilyType: netlink.FAMILY_V4,
+		Forward:    netlink.IPTuple{SrcIP: here, DstIP: there, SrcPort: 40000, DstPort: 80, Protocol: unix.IPPROTO_UDP},
+		Reverse:    netlink.IPTuple{SrcIP: there, DstIP: here, SrcPort: 80, DstPort: 40000, Protocol: unix.IPPROTO_UDP},
+		TimeOut:    100,
+	}
+	links := topology.node.links
+	if err := links.ConntrackCreate(netlink.ConntrackTable, netlink.FAMILY_V4, connection); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		flows, err := links.ConntrackTableList(netlink.ConntrackTable, netlink.FAMILY_V4)
+		if err != nil || len(flows) != want {
+			t.Errorf("there are %d connections, want %d: %v", len(flows), want, err)
+		}
+		if err := topology.ForgetConnections(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
