@@ -217,7 +217,7 @@ func (c *Compiler) compileAll() {
 	c.withdrawAnnounced()
 	c.settleFeatures()
 	for _, change := range c.reclassify() {
-		c.updateRows(change, func(s *stackState) bool { return !s.touched })
+		c.updateRows(change, func(s *stackState) bool { return !s.touched || s.affected != nil })
 	}
 	for _, s := range c.touchedStacks {
 		c.buildRows(s)

@@ -65,9 +65,19 @@ func (m *portMap) claimNamed(p Port, named []*feature, decision *Decision) {
 	}
 }
 
-// buildRows works out all rows of a stack whose rules changed.
+// buildRows works out the rows of a stack that was compiled.
 func (c *Compiler) buildRows(s *stackState) {
 	s.touched = false
+	if s.affected == nil {
+		c.buildAllRows(s)
+	}
+	for k := range s.affected {
+		c.setRow(s, k)
+	}
+	s.affected = nil
+}
+
+func (c *Compiler) buildAllRows(s *stackState) {
 	var features signature
 	if c.universal(s) != nil {
 		features = signature{c.universal(s).id}

@@ -5,7 +5,10 @@ package ruleset
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // compiledRule is a rule with its peers as features and its decision interned.
@@ -62,6 +65,11 @@ type stackState struct {
 	// uses counts the subjects that have the stack.
 	uses    int
 	touched bool
+	// outdated stacks have all of their rows worked out when they are compiled.
+	outdated bool
+	// affected are the classes whose rows may differ since the stack was compiled,
+	// apart from those that changed themselves; nil is all.
+	affected map[*class]struct{}
 	// domains says that some rule has a domain name as peer.
 	domains bool
 	table   rowTable
@@ -92,6 +100,7 @@ func (c *Compiler) assign(s *stackState, w *wantedStack) {
 	for _, p := range s.policies {
 		delete(p.stacks, s)
 	}
+	s.outdated = s.outdated || !slices.Equal(s.ports, w.ports)
 	s.key, s.policies, s.ports = w.key, slices.Clone(w.policies), w.ports
 	for _, p := range s.policies {
 		p.stacks[s] = struct{}{}
@@ -123,7 +132,8 @@ func (c *Compiler) useStack(s *stackState, by int) {
 		return
 	}
 	if s.uses == 0 {
-		c.touchStack(s) // it was not kept up to date while nobody used it
+		s.outdated = true // it was not kept up to date while nobody used it
+		c.touchStack(s)
 	}
 	if s.uses += by; s.uses == 0 {
 		c.unusedStacks = append(c.unusedStacks, s)
@@ -143,8 +153,43 @@ func (c *Compiler) compileStacks() {
 		old := s.stackRules
 		s.stackRules = newStackRules()
 		c.compile(s)
+		s.affected = s.affectedSince(&old)
 		c.releaseRules(s, &old)
 	}
+}
+
+// affectedSince returns the classes whose rows may differ from those of the old
+// rules; nil is all. What a policy decides about others, whose rules are as they
+// were and in the same order, does not depend on the rules that changed.
+func (s *stackState) affectedSince(old *stackRules) map[*class]struct{} {
+	if s.outdated || s.isolating != old.isolating {
+		s.outdated = false
+		return nil
+	}
+	affected := map[*class]struct{}{}
+	for _, rules := range changedRules(old.compiled, s.compiled) {
+		for _, r := range rules.rules {
+			if r.any || slices.ContainsFunc(r.features, (*feature).universal) {
+				return nil
+			}
+			for _, f := range r.features {
+				maps.Copy(affected, f.classes)
+			}
+		}
+	}
+	return affected
+}
+
+// changedRules returns what is in only one of two lists. What is in both is in
+// the same order: policies that changed are compiled anew.
+func changedRules(a, b []*compiledRules) []*compiledRules {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return sets.New(a...).SymmetricDifference(sets.New(b...)).UnsortedList()
 }
 
 // retireStacks removes the stacks that no subject has and reports whether there

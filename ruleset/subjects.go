@@ -25,9 +25,10 @@ type policyLists [2][TierCount][]*policyState
 type subjectState struct {
 	key  subjectKey
 	pods map[*podState]struct{}
-	// policies select the subject, in the order of precedence.
-	policies policyLists
-	stacks   [2][TierCount]*stackState
+	// policies select the subject, in the order of precedence; added do too, and
+	// are not among them yet.
+	policies, added policyLists
+	stacks          [2][TierCount]*stackState
 	// fresh subjects have not been matched with the policies yet.
 	fresh   bool
 	touched bool
@@ -38,6 +39,8 @@ type subjectState struct {
 type policyState struct {
 	number uint64
 	policy *Policy
+	// portNames are the named ports of its ingress rules.
+	portNames []string
 	// rules are the compiled rules per direction, while stacks use them.
 	rules [2]*compiledRules
 	// stacks have the policy in them.
@@ -102,20 +105,43 @@ func (c *Compiler) subjectView(s *subjectState) podView {
 	return v
 }
 
-// addPolicy puts the policy into the subject's lists.
-func (l *policyLists) addPolicy(p *policyState) {
-	for _, d := range [...]Direction{Ingress, Egress} {
-		if p.policy.Applies(d) {
-			list := &l[d][p.policy.Tier]
-			i, _ := slices.BinarySearchFunc(*list, p, (*policyState).before)
-			*list = slices.Insert(*list, i, p)
+// add puts the policy at the end of the lists it belongs in.
+func (l *policyLists) add(p *policyState) {
+	for d := range l {
+		if p.policy.Applies(Direction(d)) {
+			l[d][p.policy.Tier] = append(l[d][p.policy.Tier], p)
 		}
 	}
 }
 
-// removePolicy takes the policy out of the subject's lists and reports whether
-// it was there.
-func (l *policyLists) removePolicy(p *policyState) bool {
+// mergeAdded puts the policies that were added in their places.
+func (s *subjectState) mergeAdded() {
+	for d := range s.added {
+		for t, added := range s.added[d] {
+			if len(added) > 0 {
+				slices.SortFunc(added, (*policyState).before)
+				s.policies[d][t] = merge(s.policies[d][t], added)
+			}
+		}
+	}
+	s.added = policyLists{}
+}
+
+// merge returns the policies of two ordered lists in order.
+func merge(a, b []*policyState) []*policyState {
+	merged := make([]*policyState, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].before(b[0]) < 0 {
+			merged, a = append(merged, a[0]), a[1:]
+		} else {
+			merged, b = append(merged, b[0]), b[1:]
+		}
+	}
+	return slices.Concat(merged, a, b)
+}
+
+// remove takes the policy out of the lists and reports whether it was there.
+func (l *policyLists) remove(p *policyState) bool {
 	removed := false
 	for d := range l {
 		for t := range l[d] {
@@ -131,20 +157,8 @@ func (l *policyLists) removePolicy(p *policyState) bool {
 // matchSubject collects the policies that select a fresh subject.
 func (c *Compiler) matchSubject(s *subjectState) {
 	s.fresh = false
-	s.policies = policyLists{}
-	c.policySubjects.each(c.subjectView(s), func(p *policyState) {
-		for d := range s.policies {
-			if p.policy.Applies(Direction(d)) {
-				list := &s.policies[d][p.policy.Tier]
-				*list = append(*list, p)
-			}
-		}
-	})
-	for d := range s.policies {
-		for t := range s.policies[d] {
-			slices.SortFunc(s.policies[d][t], (*policyState).before)
-		}
-	}
+	s.policies, s.added = policyLists{}, policyLists{}
+	c.policySubjects.each(c.subjectView(s), s.added.add)
 }
 
 // replacePolicy sets a policy, or forgets it if now is nil, for all subjects, and
@@ -160,7 +174,7 @@ func (c *Compiler) replacePolicy(key PolicyKey, now *Policy) {
 		c.policies[key] = p
 	}
 	c.deselectSubjects(p)
-	p.policy, p.rules = now, [2]*compiledRules{}
+	p.policy, p.rules, p.portNames = now, [2]*compiledRules{}, nil
 	for st := range p.stacks {
 		c.touchStack(st)
 	}
@@ -168,6 +182,7 @@ func (c *Compiler) replacePolicy(key PolicyKey, now *Policy) {
 		delete(c.policies, key)
 		return
 	}
+	p.portNames = portNames(now.Rules[Ingress])
 	c.selectSubjects(p)
 }
 
@@ -178,7 +193,7 @@ func (c *Compiler) deselectSubjects(p *policyState) {
 	}
 	c.policySubjects.remove(p.policy.Subject, p)
 	for _, s := range c.subjects {
-		if s.policies.removePolicy(p) {
+		if inPlace, added := s.policies.remove(p), s.added.remove(p); inPlace || added {
 			c.touchSubject(s)
 		}
 	}
@@ -193,7 +208,7 @@ func (c *Compiler) selectSubjects(p *policyState) {
 	selected := false
 	for _, s := range c.subjects {
 		if p.policy.Subject.matches(c.subjectView(s)) {
-			s.policies.addPolicy(p)
+			s.added.add(p)
 			c.touchSubject(s)
 			selected = true
 		}
@@ -271,7 +286,7 @@ func (c *Compiler) wanted(s *subjectState, d Direction, t Tier) *wantedStack {
 		binary.LittleEndian.PutUint64(number[:], p.number)
 		_, _ = hash.Write(number[:]) // never fails, says its godoc
 		if d == Ingress {
-			names = append(names, portNames(p.policy.Rules[Ingress])...)
+			names = append(names, p.portNames...)
 		}
 	}
 	w := &wantedStack{key: stackKey{direction: d, tier: t, policies: hash.Sum64()}, policies: policies}
@@ -309,14 +324,47 @@ func (c *Compiler) restack() {
 			leaving[m.have][m.want.key]++
 		}
 	}
+	left := map[*stackState]struct{}{}
 	for _, m := range moves {
 		target := c.stackFor(m, leaving)
 		if target == m.have {
 			continue
 		}
-		c.useStack(m.have, -1)
-		c.useStack(target, 1)
-		m.subject.stacks[m.d][m.t] = target
+		c.move(m.subject, m.have, target, m.d, m.t)
+		if m.have != nil && m.have.touched {
+			left[m.have] = struct{}{}
+		}
+	}
+	for s := range left {
+		if s.uses > 0 {
+			c.replaceStack(s)
+		}
+	}
+}
+
+// move gives the subject another stack; nil is none.
+func (c *Compiler) move(subject *subjectState, from, to *stackState, d Direction, t Tier) {
+	c.useStack(from, -1)
+	c.useStack(to, 1)
+	subject.stacks[d][t] = to
+}
+
+// replaceStack has a new stack take the place of one whose rules change while a
+// subject leaves it: packets of that subject which found the old one before must
+// not be judged by rules that never were the subject's.
+func (c *Compiler) replaceStack(s *stackState) {
+	d, t := s.public.Direction, s.public.Tier
+	c.unfile(s)
+	replacement := c.newStack(d, t)
+	c.assign(replacement, &wantedStack{key: s.key, policies: s.policies, ports: s.ports})
+	for _, subject := range c.subjects {
+		if subject.stacks[d][t] != s {
+			continue
+		}
+		c.move(subject, s, replacement, d, t)
+		for p := range subject.pods {
+			c.touchSubjectAddresses(p.addresses)
+		}
 	}
 }
 
@@ -329,6 +377,7 @@ func (c *Compiler) stackMoves() []stackMove {
 		if s.fresh {
 			c.matchSubject(s)
 		}
+		s.mergeAdded()
 		for _, d := range [...]Direction{Ingress, Egress} {
 			for t := range TierCount {
 				have, want := s.stacks[d][t], c.wanted(s, d, t)
