@@ -37,7 +37,8 @@ type subjectState struct {
 // policyState is a policy as the compiler keeps it. Its address stands for the
 // policy's key, so it outlives changes of the policy.
 type policyState struct {
-	number uint64
+	// number is one that no other policy ever has.
+	number [8]byte
 	policy *Policy
 	// portNames are the named ports of its ingress rules.
 	portNames []string
@@ -127,17 +128,21 @@ func (s *subjectState) mergeAdded() {
 	s.added = policyLists{}
 }
 
-// merge returns the policies of two ordered lists in order.
+// merge returns the policies of two ordered lists in order. It fills a from the
+// end, and leaves alone what comes before all of b.
 func merge(a, b []*policyState) []*policyState {
-	merged := make([]*policyState, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if a[0].before(b[0]) < 0 {
-			merged, a = append(merged, a[0]), a[1:]
+	i, j := len(a)-1, len(b)-1
+	a = append(a, b...)
+	for to := len(a) - 1; j >= 0; to-- {
+		if i >= 0 && a[i].before(b[j]) > 0 {
+			a[to] = a[i]
+			i--
 		} else {
-			merged, b = append(merged, b[0]), b[1:]
+			a[to] = b[j]
+			j--
 		}
 	}
-	return slices.Concat(merged, a, b)
+	return a
 }
 
 // remove takes the policy out of the lists and reports whether it was there.
@@ -170,7 +175,8 @@ func (c *Compiler) replacePolicy(key PolicyKey, now *Policy) {
 			return
 		}
 		c.lastPolicy++
-		p = &policyState{number: c.lastPolicy, stacks: map[*stackState]struct{}{}}
+		p = &policyState{stacks: map[*stackState]struct{}{}}
+		binary.LittleEndian.PutUint64(p.number[:], c.lastPolicy)
 		c.policies[key] = p
 	}
 	c.deselectSubjects(p)
@@ -282,9 +288,7 @@ func (c *Compiler) wanted(s *subjectState, d Direction, t Tier) *wantedStack {
 	hash.SetSeed(c.seed)
 	var names []string
 	for _, p := range policies {
-		var number [8]byte
-		binary.LittleEndian.PutUint64(number[:], p.number)
-		_, _ = hash.Write(number[:]) // never fails, says its godoc
+		_, _ = hash.Write(p.number[:]) // never fails, says its godoc
 		if d == Ingress {
 			names = append(names, p.portNames...)
 		}
