@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/tierwall/tierwall/controllers/agent/slim"
 	"github.com/tierwall/tierwall/controllers/internal/kube"
 	"github.com/tierwall/tierwall/ruleset"
 )
@@ -86,7 +87,9 @@ func newManager(cfg Config) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := manager.New(cfg.REST, manager.Options{
+	config := rest.CopyConfig(cfg.REST)
+	config.Wrap(slim.Transport)
+	m, err := manager.New(config, manager.Options{
 		Scheme:                 scheme,
 		MapperProvider:         func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return kube.NewMapper(), nil },
 		Logger:                 cfg.Logger,
