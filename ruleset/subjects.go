@@ -131,16 +131,13 @@ func (s *subjectState) mergeAdded() {
 // merge returns the policies of two ordered lists in order. It fills a from the
 // end, and leaves alone what comes before all of b.
 func merge(a, b []*policyState) []*policyState {
-	i, j := len(a)-1, len(b)-1
+	end := len(a)
 	a = append(a, b...)
-	for to := len(a) - 1; j >= 0; to-- {
-		if i >= 0 && a[i].before(b[j]) > 0 {
-			a[to] = a[i]
-			i--
-		} else {
-			a[to] = b[j]
-			j--
-		}
+	for i := len(b) - 1; i >= 0; i-- {
+		at, _ := slices.BinarySearchFunc(a[:end], b[i], (*policyState).before)
+		copy(a[at+i+1:], a[at:end])
+		a[at+i] = b[i]
+		end = at
 	}
 	return a
 }
