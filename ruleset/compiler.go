@@ -48,7 +48,7 @@ type Compiler struct {
 	livePods       selectorIndex[*feature]
 	liveNodes      map[*feature]struct{}
 	liveNetworks   map[*feature]struct{}
-	liveDomains    domainIndex
+	liveDomains    *DomainIndex[*feature]
 	// announced are the features that pending policies will ask for.
 	announced []*feature
 	// refining is true while no decision may change.
@@ -102,7 +102,7 @@ func NewCompiler(nodeName string) *Compiler {
 		subjects: map[subjectKey]*subjectState{}, stacks: map[StackID]*stackState{}, stacksByKey: map[stackKey][]*stackState{},
 		decisions: newDecisionPool(), features: newFeatureTable(), portNames: map[string]*portNameState{},
 		livePods: newSelectorIndex[*feature](), liveNodes: map[*feature]struct{}{}, liveNetworks: map[*feature]struct{}{},
-		liveDomains: newDomainIndex(),
+		liveDomains: NewDomainIndex[*feature](),
 
 		classes:         map[string]*class{},
 		staleIdentities: map[*identity]struct{}{}, touchedNodes: map[*nodeState]struct{}{},

@@ -215,7 +215,7 @@ func (c *clusterRule) domainNames(field string, action Action, names []v1alpha1.
 // "*." in front, is one a policy can have.
 func CanonicalDomain(name string) (string, bool) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	labels := strings.Split(strings.TrimPrefix(name, "*."), ".")
+	labels := strings.Split(strings.TrimPrefix(name, wildcard), ".")
 	for _, label := range labels {
 		if label == "" || len(label) > 63 || strings.ContainsAny(label, "* \t") {
 			return "", false

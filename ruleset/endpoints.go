@@ -141,7 +141,9 @@ func (c *Compiler) extraSignature(e *endpoint) signature {
 		ids = append(ids, n.features...)
 	}
 	for name := range e.names {
-		ids = append(ids, c.domainFeatures(name)...)
+		for f := range c.liveDomains.Match(name) {
+			ids = append(ids, f.id)
+		}
 	}
 	return signatureOf(ids)
 }

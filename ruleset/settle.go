@@ -6,7 +6,6 @@ package ruleset
 import (
 	"net/netip"
 	"slices"
-	"strings"
 )
 
 // portNameState is a container port name that rules or pods know.
@@ -23,23 +22,6 @@ type portNameState struct {
 // domainState is a domain name with the addresses learned for it.
 type domainState struct {
 	addresses []netip.Addr
-}
-
-// domainIndex finds the live domain features that a name has.
-type domainIndex struct {
-	exact, below map[string]*feature
-}
-
-func newDomainIndex() domainIndex {
-	return domainIndex{exact: map[string]*feature{}, below: map[string]*feature{}}
-}
-
-// place returns where the index keeps a pattern.
-func (x *domainIndex) place(pattern string) (map[string]*feature, string) {
-	if parent, wildcard := strings.CutPrefix(pattern, "*."); wildcard {
-		return x.below, parent
-	}
-	return x.exact, pattern
 }
 
 // portName returns the state of a name, new if need be.
@@ -64,24 +46,6 @@ func (c *Compiler) portsFeature(ports []NamedPort) *feature {
 	f := c.features.intern(feature{key: "port " + portsKey(ports), kind: portFeature, ports: ports})
 	c.portName(ports[0].Name).features[f] = struct{}{}
 	return f
-}
-
-// domainFeatures returns the live features that a domain name has.
-func (c *Compiler) domainFeatures(name string) []featureID {
-	var ids []featureID
-	if f := c.liveDomains.exact[name]; f != nil {
-		ids = append(ids, f.id)
-	}
-	for rest := name; ; {
-		_, parent, ok := strings.Cut(rest, ".")
-		if !ok {
-			return ids
-		}
-		if f := c.liveDomains.below[parent]; f != nil {
-			ids = append(ids, f.id)
-		}
-		rest = parent
-	}
 }
 
 // settled is which features the last changes of stacks brought to life and
@@ -142,11 +106,10 @@ func (c *Compiler) settle(f *feature, s *settled) {
 	case networkFeature:
 		setMember(c.liveNetworks, f)
 	case domainFeature:
-		index, name := c.liveDomains.place(f.domain)
 		if f.live {
-			index[name] = f
+			c.liveDomains.Set(f.domain, f)
 		} else {
-			delete(index, name)
+			c.liveDomains.Delete(f.domain)
 		}
 	case portFeature: // settled by name
 	}
@@ -325,12 +288,5 @@ func (c *Compiler) SetDomain(name string, addresses []netip.Addr) {
 // Domains returns the domain names and wildcards, canonical and in no order,
 // that rules in use have as peers.
 func (c *Compiler) Domains() []string {
-	names := make([]string, 0, len(c.liveDomains.exact)+len(c.liveDomains.below))
-	for name := range c.liveDomains.exact {
-		names = append(names, name)
-	}
-	for parent := range c.liveDomains.below {
-		names = append(names, "*."+parent)
-	}
-	return names
+	return slices.Collect(c.liveDomains.Patterns())
 }

@@ -6,7 +6,6 @@ package agent
 import (
 	"context"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,8 +36,10 @@ const sourceDomains = "domainnames"
 // policies ask for, and the agent what the proxy learned. Its methods may be
 // called concurrently.
 type Domains struct {
-	trusted  sets.Set[string]
-	patterns atomic.Pointer[patterns]
+	trusted sets.Set[string]
+	// patterns are the names and wildcards that rules have. What is published is
+	// not changed any more: the proxy reads it.
+	patterns atomic.Pointer[ruleset.DomainIndex[struct{}]]
 	out      chan<- message
 
 	mu sync.RWMutex
@@ -59,43 +60,22 @@ func NewDomains(trustedNamespaces []string) *Domains {
 	return d
 }
 
-// patterns are the names that rules have.
-type patterns struct {
-	exact sets.Set[string]
-	// below are the names that a wildcard stands before.
-	below sets.Set[string]
-}
-
 // publish sets the names and wildcards that rules in use have.
 func (d *Domains) publish(names []string) {
-	p := &patterns{exact: sets.New[string](), below: sets.New[string]()}
+	patterns := ruleset.NewDomainIndex[struct{}]()
 	for _, name := range names {
-		if parent, wildcard := strings.CutPrefix(name, "*."); wildcard {
-			p.below.Insert(parent)
-		} else {
-			p.exact.Insert(name)
-		}
+		patterns.Set(name, struct{}{})
 	}
-	d.patterns.Store(p)
+	d.patterns.Store(patterns)
 }
 
 // MatchDomain reports whether some rule in use names the domain, which is in
 // lower case and without trailing dot.
 func (d *Domains) MatchDomain(name string) bool {
-	p := d.patterns.Load()
-	if p.exact.Has(name) {
+	for range d.patterns.Load().Match(name) {
 		return true
 	}
-	for {
-		_, parent, ok := strings.Cut(name, ".")
-		if !ok {
-			return false
-		}
-		if p.below.Has(parent) {
-			return true
-		}
-		name = parent
-	}
+	return false
 }
 
 // TrustServer reports whether what a DNS server answers may be learned: it is no
