@@ -32,6 +32,9 @@ func TestRegressions(t *testing.T) {
 			if _, err := differential.CheckCompiler(states); err != nil {
 				t.Error(err)
 			}
+			if err := tear(states, 1); err != nil {
+				t.Error(err)
+			}
 			if _, err := kernel.Check(t.Context(), states, 1); err != nil {
 				t.Error(err)
 			}

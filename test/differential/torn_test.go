@@ -18,13 +18,18 @@ import (
 // a commit and others from after it, and is treated as before or as after.
 func TestNoPacketIsTorn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "packets"), 0))
-		states := gen.Sequence(2, 6).Draw(t, "states")
-		err := differential.TearSteps(states, func(from, to *oracle.Cluster) []oracle.Packet {
-			return differential.Sample(r, 400, from, to)
-		})
-		if err != nil {
+		seed := rapid.Uint64().Draw(t, "packets")
+		if err := tear(gen.Sequence(2, 6).Draw(t, "states"), seed); err != nil {
 			t.Fatalf("%v", err)
 		}
+	})
+}
+
+// tear looks for packets, drawn by the seed, that are torn on the way through the
+// states.
+func tear(states []*oracle.Cluster, seed uint64) error {
+	r := rand.New(rand.NewPCG(seed, 0))
+	return differential.TearSteps(states, func(from, to *oracle.Cluster) []oracle.Packet {
+		return differential.Sample(r, 400, from, to)
 	})
 }
