@@ -4,7 +4,6 @@
 package ruleset
 
 import (
-	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
@@ -17,9 +16,6 @@ type subjectKey struct {
 	labels    *labelSet
 	ports     *portSet
 }
-
-// policyLists are ordered policies by direction and tier.
-type policyLists [2][TierCount][]*policyState
 
 // subjectState is shared by the local pods with equal keys.
 type subjectState struct {
@@ -46,11 +42,6 @@ type policyState struct {
 	rules [2]*compiledRules
 	// stacks have the policy in them.
 	stacks map[*stackState]struct{}
-}
-
-// before orders the policies of a tier by precedence.
-func (p *policyState) before(q *policyState) int {
-	return cmp.Or(cmp.Compare(p.policy.Priority, q.policy.Priority), p.policy.Key.Compare(q.policy.Key))
 }
 
 // subjectFor gives a local pod its subjectState, or takes it away if the pod
@@ -104,63 +95,6 @@ func (c *Compiler) subjectView(s *subjectState) podView {
 		v.nodeLabels = n.node.Labels
 	}
 	return v
-}
-
-// add puts the policy at the end of the lists it belongs in.
-func (l *policyLists) add(p *policyState) {
-	for d := range l {
-		if p.policy.Applies(Direction(d)) {
-			l[d][p.policy.Tier] = append(l[d][p.policy.Tier], p)
-		}
-	}
-}
-
-// mergeAdded puts the policies that were added in their places.
-func (s *subjectState) mergeAdded() {
-	for d := range s.added {
-		for t, added := range s.added[d] {
-			if len(added) > 0 {
-				slices.SortFunc(added, (*policyState).before)
-				s.policies[d][t] = merge(s.policies[d][t], added)
-			}
-		}
-	}
-	s.added = policyLists{}
-}
-
-// merge returns the policies of two ordered lists in order. It fills a from the
-// end, and leaves alone what comes before all of b.
-func merge(a, b []*policyState) []*policyState {
-	end := len(a)
-	a = append(a, b...)
-	for i := len(b) - 1; i >= 0; i-- {
-		at, _ := slices.BinarySearchFunc(a[:end], b[i], (*policyState).before)
-		copy(a[at+i+1:], a[at:end])
-		a[at+i] = b[i]
-		end = at
-	}
-	return a
-}
-
-// remove takes the policy out of the lists and reports whether it was there.
-func (l *policyLists) remove(p *policyState) bool {
-	removed := false
-	for d := range l {
-		for t := range l[d] {
-			if i := slices.Index(l[d][t], p); i >= 0 {
-				l[d][t] = slices.Delete(l[d][t], i, i+1)
-				removed = true
-			}
-		}
-	}
-	return removed
-}
-
-// matchSubject collects the policies that select a fresh subject.
-func (c *Compiler) matchSubject(s *subjectState) {
-	s.fresh = false
-	s.policies, s.added = policyLists{}, policyLists{}
-	c.policySubjects.each(c.subjectView(s), s.added.add)
 }
 
 // replacePolicy sets a policy, or forgets it if now is nil, for all subjects, and
