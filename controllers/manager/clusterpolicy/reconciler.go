@@ -36,14 +36,14 @@ func (r *reconciler) Reconcile(ctx context.Context, rank rank) (reconcile.Result
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	policies := make([]*ruleset.Policy, 0, len(found))
+	keys := make([]ruleset.PolicyKey, 0, len(found))
 	for _, m := range found {
-		policies = append(policies, m.policy)
+		keys = append(keys, m.policy.Key)
 	}
-	conflicts := ruleset.Conflicts(policies)
 	var errs []error
-	for _, m := range found {
-		errs = append(errs, r.report(ctx, m, conflicts[m.policy.Key]))
+	for i, m := range found {
+		rivals := slices.Delete(slices.Clone(keys), i, i+1)
+		errs = append(errs, r.report(ctx, m, rivals))
 	}
 	return reconcile.Result{}, errors.Join(errs...)
 }
