@@ -23,9 +23,9 @@ const (
 type Counts struct {
 	// States and Transitions are those of the kernel; Updates those of Compilers.
 	States, Transitions, Updates int
-	// Verdicts are packets given to the Ruleset, Packets those sent in a state.
-	Verdicts, Packets int
-	Probes            Probes
+	// Verdicts are packets given to the Ruleset, Packets those sent in a state,
+	// Probes those sent on the way from one to the next.
+	Verdicts, Packets, Probes int
 }
 
 // Add adds other to c.
@@ -35,15 +35,13 @@ func (c *Counts) Add(other Counts) {
 	c.Updates += other.Updates
 	c.Verdicts += other.Verdicts
 	c.Packets += other.Packets
-	c.Probes.Sent += other.Probes.Sent
-	c.Probes.TornPassed += other.Probes.TornPassed
-	c.Probes.TornDropped += other.Probes.TornDropped
+	c.Probes += other.Probes
 }
 
 // String returns the counts for people.
 func (c Counts) String() string {
-	return fmt.Sprintf("%d states, %d transitions, %d packets, %d probes in transitions (torn: %d passed, %d dropped), %d verdicts, %d updates",
-		c.States, c.Transitions, c.Packets, c.Probes.Sent, c.Probes.TornPassed, c.Probes.TornDropped, c.Verdicts, c.Updates)
+	return fmt.Sprintf("%d states, %d transitions, %d packets, %d probes in transitions, %d verdicts, %d updates",
+		c.States, c.Transitions, c.Packets, c.Probes, c.Verdicts, c.Updates)
 }
 
 // CheckCompiler compares the compiled Ruleset of each state with the oracle, and
