@@ -5,6 +5,7 @@ package agent
 
 import (
 	"context"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -153,6 +154,9 @@ func (l *loop) update(ctx context.Context) {
 		delta := l.compiler.Update()
 		l.publish()
 		l.applier.apply(ctx, l.compiler, delta)
+		// The start is what an agent needs most memory for. What it left would stay
+		// resident: too little happens afterwards to make Go collect it.
+		debug.FreeOSMemory()
 		return
 	}
 	for delta := range l.compiler.Steps() {
