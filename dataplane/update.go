@@ -4,10 +4,8 @@
 package dataplane
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/tierwall/tierwall/ruleset"
 )
@@ -69,24 +67,21 @@ func (u *update) countDecisions(decisions []ruleset.Decision, by int) {
 // settleDecisions sees to it that the decisions in use have their chains, and
 // no others. Only those that came into use or fell out of it are looked at.
 func (u *update) settleDecisions() {
-	var crossed []ruleset.Decision
+	crossed := map[string]ruleset.Decision{}
 	for d, before := range u.before {
 		if (before > 0) != (u.decisions[d] > 0) {
-			crossed = append(crossed, d)
+			crossed[decisionChain(d)] = d
 		}
 		if u.decisions[d] == 0 {
 			delete(u.decisions, d)
 		}
 	}
-	slices.SortFunc(crossed, func(a, b ruleset.Decision) int {
-		return cmp.Compare(decisionChain(a), decisionChain(b))
-	})
-	for _, d := range crossed {
+	for _, name := range sortedKeys(crossed) {
 		to := piece{}
-		if u.decisions[d] > 0 {
+		if d := crossed[name]; u.decisions[d] > 0 {
 			to = renderDecision(d)
 		}
-		u.setPiece("decision/"+decisionChain(d), to)
+		u.setPiece("decision/"+name, to)
 	}
 }
 
@@ -236,7 +231,21 @@ func (u *update) setNetworks(delta *ruleset.Delta) error {
 	return nil
 }
 
+// reserveEndpoints makes room for all endpoints of a table that is written anew.
+func (u *update) reserveEndpoints() {
+	counts := map[string]int{}
+	for address := range u.rs.Endpoints {
+		counts[endpointsMap(address)]++
+	}
+	for name, count := range counts {
+		u.transaction.addElements[name] = make([]element, 0, count)
+	}
+}
+
 func (u *update) setEndpoints(delta *ruleset.Delta) error {
+	if len(u.endpoints) == 0 {
+		u.reserveEndpoints()
+	}
 	for address := range delta.Endpoints {
 		was, had := u.endpoints[address]
 		class, has := u.rs.Endpoints[address]
