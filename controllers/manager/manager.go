@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/go-logr/logr"
+	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
@@ -23,6 +25,7 @@ import (
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/tierwall/tierwall/api/v1alpha1"
 	"github.com/tierwall/tierwall/controllers/internal/kube"
 	"github.com/tierwall/tierwall/controllers/manager/clusterpolicy"
 	"github.com/tierwall/tierwall/controllers/manager/networkpolicy"
@@ -73,7 +76,7 @@ func New(cfg Config) (*Manager, error) {
 	return &Manager{m}, errors.Join(
 		addControllers(m),
 		m.AddHealthzCheck("ping", healthz.Ping),
-		m.AddReadyzCheck("ping", healthz.Ping),
+		m.AddReadyzCheck("synced", synced(m.GetCache())),
 	)
 }
 
@@ -104,5 +107,38 @@ func cacheOptions() cache.Options {
 // Start runs the controllers until ctx ends, or until the leadership is lost,
 // which is an error. It may be called once.
 func (m *Manager) Start(ctx context.Context) error {
+	if err := hold(ctx, m.manager.GetCache()); err != nil {
+		return err
+	}
 	return m.manager.Start(ctx)
+}
+
+// hold has the cache watch what the controllers work with. They watch only once
+// they lead: until then, a replica that may not read it, or is still reading it,
+// would be ready.
+func hold(ctx context.Context, c cache.Cache) error {
+	for _, kind := range []client.Object{
+		&v1alpha1.ClusterNetworkPolicy{}, &networkingv1.NetworkPolicy{}, &apiextensionsv1.CustomResourceDefinition{},
+	} {
+		if _, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("watching %T: %w", kind, err)
+		}
+	}
+	return nil
+}
+
+// syncPatience bounds an answer to a readiness probe: the kubelet waits a second.
+const syncPatience = 500 * time.Millisecond
+
+// synced returns a check that fails until all objects that are watched have been
+// read once.
+func synced(c cache.Cache) healthz.Checker {
+	return func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), syncPatience)
+		defer cancel()
+		if !c.WaitForCacheSync(ctx) {
+			return errors.New("not yet in sync with the API server")
+		}
+		return nil
+	}
 }

@@ -5,6 +5,11 @@ package manager
 
 import (
 	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,12 +18,15 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	npav1alpha2 "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
 	"github.com/tierwall/tierwall/api/v1alpha1"
+	"github.com/tierwall/tierwall/controllers/internal/kube"
 	"github.com/tierwall/tierwall/controllers/internal/testapi"
 )
 
@@ -38,9 +46,37 @@ func TestManager(t *testing.T) {
 		DeferCleanup(server.Stop)
 		start(server)
 	})
+	describeReadiness(server)
 	describeAccepted(server)
 	describeConflicts(server)
 	RunSpecs(t, "Manager")
+}
+
+func describeReadiness(server *testapi.Server) {
+	Describe("a replica that does not lead", func() {
+		It("is ready once it has read what the leader works with", func(ctx SpecContext) {
+			config, err := server.As("tierwall-manager")
+			Expect(err).NotTo(HaveOccurred())
+			open := holdBack(config)
+			options := cacheOptions()
+			options.Scheme, options.Mapper = server.Client.Scheme(), kube.NewMapper()
+			c, err := cache.New(config, options)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(hold(ctx, c)).To(Succeed())
+			running, cancel := context.WithCancel(ctx)
+			done := make(chan error, 1)
+			go func() { done <- c.Start(running) }()
+			DeferCleanup(func() {
+				open()
+				cancel()
+				Expect(<-done).To(Succeed())
+			})
+			ready := func() error { return synced(c)(httptest.NewRequest(http.MethodGet, "/readyz", http.NoBody)) }
+			Consistently(ready, "1s").Should(MatchError(ContainSubstring("not yet in sync")))
+			open()
+			Eventually(ready).Should(Succeed())
+		})
+	})
 }
 
 func describeAccepted(server *testapi.Server) {
@@ -170,20 +206,72 @@ func describeConflicts(server *testapi.Server) {
 	})
 }
 
-// start runs a manager, as its service account, until the suite ends.
+// start runs a manager, as its service account, until the suite ends. It is ready
+// once it has read the cluster's policies, and not before. A process can have but
+// one manager, so this is no spec.
 func start(server *testapi.Server) {
 	GinkgoHelper()
 	config, err := server.As("tierwall-manager")
 	Expect(err).NotTo(HaveOccurred())
-	m, err := New(Config{REST: config, MetricsBindAddress: "0", HealthProbeBindAddress: "0", Logger: GinkgoLogr})
+	open := holdBack(config)
+	address := freeAddress()
+	m, err := New(Config{REST: config, MetricsBindAddress: "0", HealthProbeBindAddress: address, Logger: GinkgoLogr})
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- m.Start(ctx) }()
 	DeferCleanup(func() {
+		open()
 		cancel()
 		Expect(<-done).To(Succeed())
 	})
+	Eventually(readiness).WithArguments(address).Should(Equal(http.StatusInternalServerError))
+	Consistently(readiness, "1s").WithArguments(address).Should(Equal(http.StatusInternalServerError))
+	open()
+	Eventually(readiness).WithArguments(address).Should(Equal(http.StatusOK))
+}
+
+// holdBack keeps ClusterNetworkPolicies from being read until open is called.
+func holdBack(config *rest.Config) (open func()) {
+	opened := make(chan struct{})
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return gate{next: next, opened: opened} })
+	return sync.OnceFunc(func() { close(opened) })
+}
+
+// gate holds back what asks for ClusterNetworkPolicies until it opens.
+type gate struct {
+	next   http.RoundTripper
+	opened <-chan struct{}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g gate) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/clusternetworkpolicies") {
+		select {
+		case <-g.opened:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	return g.next.RoundTrip(r)
+}
+
+// readiness is the status code of /readyz.
+func readiness(address string) (int, error) {
+	response, err := http.Get("http://" + address + "/readyz")
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+// freeAddress is one of the loopback interface that nothing listens on.
+func freeAddress() string {
+	GinkgoHelper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(listener.Close()).To(Succeed())
+	return listener.Addr().String()
 }
 
 // clean deletes the cluster's policies.
