@@ -4,10 +4,11 @@
 package differential
 
 import (
+	"iter"
 	"maps"
-	"net/netip"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	upstream "sigs.k8s.io/network-policy-api/apis/v1alpha2"
 
@@ -31,7 +32,7 @@ func Minimise(states []*oracle.Cluster, check func([]*oracle.Cluster) error) ([]
 }
 
 func firstFailing(states []*oracle.Cluster, check func([]*oracle.Cluster) error) ([]*oracle.Cluster, error) {
-	for candidate := range without(states) {
+	for candidate := range smallerLists(states, smallerStates) {
 		if len(candidate) == 0 {
 			continue
 		}
@@ -39,171 +40,158 @@ func firstFailing(states []*oracle.Cluster, check func([]*oracle.Cluster) error)
 			return candidate, err
 		}
 	}
-	for i, state := range states {
-		for smaller := range smallerStates(state) {
-			candidate := slices.Clone(states)
-			candidate[i] = smaller
-			if err := check(candidate); err != nil {
-				return candidate, err
-			}
-		}
-	}
 	return nil, nil
 }
 
-// without yields the list without each of its elements.
-func without[V any](list []V) func(func([]V) bool) {
+// smallerStates yields the state with one thing less.
+func smallerStates(c *oracle.Cluster) iter.Seq[*oracle.Cluster] {
+	return concat(
+		in(c, func(c *oracle.Cluster) *[]*v1alpha1.ClusterNetworkPolicy { return &c.Tierwall }, smallerTierwall),
+		in(c, func(c *oracle.Cluster) *[]*upstream.ClusterNetworkPolicy { return &c.Upstream }, smallerUpstream),
+		in(c, func(c *oracle.Cluster) *[]*networkingv1.NetworkPolicy { return &c.NetworkPolicies }, smallerNetworkPolicy),
+		in(c, func(c *oracle.Cluster) *[]*corev1.Pod { return &c.Pods }, whole),
+		in(c, func(c *oracle.Cluster) *[]*corev1.Node { return &c.Nodes }, whole),
+		in(c, func(c *oracle.Cluster) *[]*corev1.Namespace { return &c.Namespaces }, whole),
+		withoutNames(c),
+	)
+}
+
+func withoutNames(c *oracle.Cluster) iter.Seq[*oracle.Cluster] {
+	return func(yield func(*oracle.Cluster) bool) {
+		for name := range c.Learned {
+			next := *c
+			next.Learned = maps.Clone(c.Learned)
+			delete(next.Learned, name)
+			if !yield(&next) {
+				return
+			}
+		}
+	}
+}
+
+func smallerTierwall(p *v1alpha1.ClusterNetworkPolicy) iter.Seq[*v1alpha1.ClusterNetworkPolicy] {
+	type (
+		policy  = v1alpha1.ClusterNetworkPolicy
+		ingress = v1alpha1.ClusterNetworkPolicyIngressRule
+		egress  = v1alpha1.ClusterNetworkPolicyEgressRule
+		ports   = []v1alpha1.ClusterNetworkPolicyProtocol
+	)
+	return concat(
+		in(p, func(p *policy) *[]ingress { return &p.Spec.Ingress }, values(func(r *ingress) iter.Seq[*ingress] {
+			return concat(
+				in(r, func(r *ingress) *[]v1alpha1.ClusterNetworkPolicyIngressPeer { return &r.From }, whole),
+				in(r, func(r *ingress) *ports { return &r.Protocols }, whole),
+			)
+		})),
+		in(p, func(p *policy) *[]egress { return &p.Spec.Egress }, values(func(r *egress) iter.Seq[*egress] {
+			return concat(
+				in(r, func(r *egress) *[]v1alpha1.ClusterNetworkPolicyEgressPeer { return &r.To }, whole),
+				in(r, func(r *egress) *ports { return &r.Protocols }, whole),
+			)
+		})),
+	)
+}
+
+func smallerUpstream(p *upstream.ClusterNetworkPolicy) iter.Seq[*upstream.ClusterNetworkPolicy] {
+	type (
+		policy  = upstream.ClusterNetworkPolicy
+		ingress = upstream.ClusterNetworkPolicyIngressRule
+		egress  = upstream.ClusterNetworkPolicyEgressRule
+	)
+	return concat(
+		in(p, func(p *policy) *[]ingress { return &p.Spec.Ingress }, values(func(r *ingress) iter.Seq[*ingress] {
+			return in(r, func(r *ingress) *[]upstream.ClusterNetworkPolicyIngressPeer { return &r.From }, whole)
+		})),
+		in(p, func(p *policy) *[]egress { return &p.Spec.Egress }, values(func(r *egress) iter.Seq[*egress] {
+			return in(r, func(r *egress) *[]upstream.ClusterNetworkPolicyEgressPeer { return &r.To }, whole)
+		})),
+	)
+}
+
+func smallerNetworkPolicy(p *networkingv1.NetworkPolicy) iter.Seq[*networkingv1.NetworkPolicy] {
+	type (
+		policy  = networkingv1.NetworkPolicy
+		ingress = networkingv1.NetworkPolicyIngressRule
+		egress  = networkingv1.NetworkPolicyEgressRule
+		peers   = []networkingv1.NetworkPolicyPeer
+		ports   = []networkingv1.NetworkPolicyPort
+	)
+	return concat(
+		in(p, func(p *policy) *[]ingress { return &p.Spec.Ingress }, values(func(r *ingress) iter.Seq[*ingress] {
+			return concat(
+				in(r, func(r *ingress) *peers { return &r.From }, whole),
+				in(r, func(r *ingress) *ports { return &r.Ports }, whole),
+			)
+		})),
+		in(p, func(p *policy) *[]egress { return &p.Spec.Egress }, values(func(r *egress) iter.Seq[*egress] {
+			return concat(
+				in(r, func(r *egress) *peers { return &r.To }, whole),
+				in(r, func(r *egress) *ports { return &r.Ports }, whole),
+			)
+		})),
+	)
+}
+
+// smallerLists yields the list without each element, and with each element in
+// every smaller form.
+func smallerLists[V any](list []V, smaller func(V) iter.Seq[V]) iter.Seq[[]V] {
 	return func(yield func([]V) bool) {
 		for i := range list {
 			if !yield(slices.Delete(slices.Clone(list), i, i+1)) {
 				return
 			}
 		}
+		for i, element := range list {
+			for s := range smaller(element) {
+				next := slices.Clone(list)
+				next[i] = s
+				if !yield(next) {
+					return
+				}
+			}
+		}
 	}
 }
 
-// smallerStates yields the state with one thing less.
-func smallerStates(c *oracle.Cluster) func(func(*oracle.Cluster) bool) {
-	return func(yield func(*oracle.Cluster) bool) {
-		var all []*oracle.Cluster
-		add := func(change func(*oracle.Cluster)) {
-			next := *c
-			change(&next)
-			all = append(all, &next)
-		}
-		shrinkList(c.Tierwall, smallerTierwall, func(l []*v1alpha1.ClusterNetworkPolicy) { add(func(n *oracle.Cluster) { n.Tierwall = l }) })
-		shrinkList(c.Upstream, smallerUpstream, func(l []*upstream.ClusterNetworkPolicy) { add(func(n *oracle.Cluster) { n.Upstream = l }) })
-		shrinkList(c.NetworkPolicies, smallerNetworkPolicy, func(l []*networkingv1.NetworkPolicy) { add(func(n *oracle.Cluster) { n.NetworkPolicies = l }) })
-		for l := range without(c.Pods) {
-			add(func(n *oracle.Cluster) { n.Pods = l })
-		}
-		for l := range without(c.Nodes) {
-			add(func(n *oracle.Cluster) { n.Nodes = l })
-		}
-		for l := range without(c.Namespaces) {
-			add(func(n *oracle.Cluster) { n.Namespaces = l })
-		}
-		for name := range c.Learned {
-			add(func(n *oracle.Cluster) { n.Learned = withoutName(c.Learned, name) })
-		}
-		for _, next := range all {
-			if !yield(next) {
+// in yields the object with each smaller form of a list that is in it.
+func in[T, V any](object *T, list func(*T) *[]V, smaller func(V) iter.Seq[V]) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		for l := range smallerLists(*list(object), smaller) {
+			next := *object
+			*list(&next) = l
+			if !yield(&next) {
 				return
 			}
 		}
 	}
 }
 
-func withoutName(names map[string][]netip.Addr, name string) map[string][]netip.Addr {
-	fewer := maps.Clone(names)
-	delete(fewer, name)
-	return fewer
-}
-
-// shrinkList gives add the list without each element, and with each element in
-// every smaller form.
-func shrinkList[V any](list []V, smaller func(V) []V, add func([]V)) {
-	for fewer := range without(list) {
-		add(fewer)
-	}
-	for i, element := range list {
-		for _, s := range smaller(element) {
-			replaced := slices.Clone(list)
-			replaced[i] = s
-			add(replaced)
+// values is for lists that hold the elements themselves.
+func values[V any](smaller func(*V) iter.Seq[*V]) func(V) iter.Seq[V] {
+	return func(element V) iter.Seq[V] {
+		return func(yield func(V) bool) {
+			for s := range smaller(&element) {
+				if !yield(*s) {
+					return
+				}
+			}
 		}
 	}
 }
 
-func smallerTierwall(p *v1alpha1.ClusterNetworkPolicy) []*v1alpha1.ClusterNetworkPolicy {
-	var all []*v1alpha1.ClusterNetworkPolicy
-	shrinkList(p.Spec.Ingress, func(r v1alpha1.ClusterNetworkPolicyIngressRule) []v1alpha1.ClusterNetworkPolicyIngressRule {
-		var rules []v1alpha1.ClusterNetworkPolicyIngressRule
-		for l := range without(r.From) {
-			rules = append(rules, v1alpha1.ClusterNetworkPolicyIngressRule{Action: r.Action, From: l, Protocols: r.Protocols})
-		}
-		for l := range without(r.Protocols) {
-			rules = append(rules, v1alpha1.ClusterNetworkPolicyIngressRule{Action: r.Action, From: r.From, Protocols: l})
-		}
-		return rules
-	}, func(l []v1alpha1.ClusterNetworkPolicyIngressRule) {
-		next := p.DeepCopy()
-		next.Spec.Ingress = l
-		all = append(all, next)
-	})
-	shrinkList(p.Spec.Egress, func(r v1alpha1.ClusterNetworkPolicyEgressRule) []v1alpha1.ClusterNetworkPolicyEgressRule {
-		var rules []v1alpha1.ClusterNetworkPolicyEgressRule
-		for l := range without(r.To) {
-			rules = append(rules, v1alpha1.ClusterNetworkPolicyEgressRule{Action: r.Action, To: l, Protocols: r.Protocols})
-		}
-		for l := range without(r.Protocols) {
-			rules = append(rules, v1alpha1.ClusterNetworkPolicyEgressRule{Action: r.Action, To: r.To, Protocols: l})
-		}
-		return rules
-	}, func(l []v1alpha1.ClusterNetworkPolicyEgressRule) {
-		next := p.DeepCopy()
-		next.Spec.Egress = l
-		all = append(all, next)
-	})
-	return all
+// whole is for elements that have no smaller form.
+func whole[V any](V) iter.Seq[V] {
+	return func(func(V) bool) {}
 }
 
-func smallerUpstream(p *upstream.ClusterNetworkPolicy) []*upstream.ClusterNetworkPolicy {
-	var all []*upstream.ClusterNetworkPolicy
-	shrinkList(p.Spec.Ingress, func(r upstream.ClusterNetworkPolicyIngressRule) []upstream.ClusterNetworkPolicyIngressRule {
-		var rules []upstream.ClusterNetworkPolicyIngressRule
-		for l := range without(r.From) {
-			rules = append(rules, upstream.ClusterNetworkPolicyIngressRule{Action: r.Action, From: l, Protocols: r.Protocols})
+func concat[V any](all ...iter.Seq[V]) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for _, part := range all {
+			for v := range part {
+				if !yield(v) {
+					return
+				}
+			}
 		}
-		return rules
-	}, func(l []upstream.ClusterNetworkPolicyIngressRule) {
-		next := p.DeepCopy()
-		next.Spec.Ingress = l
-		all = append(all, next)
-	})
-	shrinkList(p.Spec.Egress, func(r upstream.ClusterNetworkPolicyEgressRule) []upstream.ClusterNetworkPolicyEgressRule {
-		var rules []upstream.ClusterNetworkPolicyEgressRule
-		for l := range without(r.To) {
-			rules = append(rules, upstream.ClusterNetworkPolicyEgressRule{Action: r.Action, To: l, Protocols: r.Protocols})
-		}
-		return rules
-	}, func(l []upstream.ClusterNetworkPolicyEgressRule) {
-		next := p.DeepCopy()
-		next.Spec.Egress = l
-		all = append(all, next)
-	})
-	return all
-}
-
-func smallerNetworkPolicy(p *networkingv1.NetworkPolicy) []*networkingv1.NetworkPolicy {
-	var all []*networkingv1.NetworkPolicy
-	shrinkList(p.Spec.Ingress, func(r networkingv1.NetworkPolicyIngressRule) []networkingv1.NetworkPolicyIngressRule {
-		var rules []networkingv1.NetworkPolicyIngressRule
-		for l := range without(r.From) {
-			rules = append(rules, networkingv1.NetworkPolicyIngressRule{From: l, Ports: r.Ports})
-		}
-		for l := range without(r.Ports) {
-			rules = append(rules, networkingv1.NetworkPolicyIngressRule{From: r.From, Ports: l})
-		}
-		return rules
-	}, func(l []networkingv1.NetworkPolicyIngressRule) {
-		next := p.DeepCopy()
-		next.Spec.Ingress = l
-		all = append(all, next)
-	})
-	shrinkList(p.Spec.Egress, func(r networkingv1.NetworkPolicyEgressRule) []networkingv1.NetworkPolicyEgressRule {
-		var rules []networkingv1.NetworkPolicyEgressRule
-		for l := range without(r.To) {
-			rules = append(rules, networkingv1.NetworkPolicyEgressRule{To: l, Ports: r.Ports})
-		}
-		for l := range without(r.Ports) {
-			rules = append(rules, networkingv1.NetworkPolicyEgressRule{To: r.To, Ports: l})
-		}
-		return rules
-	}, func(l []networkingv1.NetworkPolicyEgressRule) {
-		next := p.DeepCopy()
-		next.Spec.Egress = l
-		all = append(all, next)
-	})
-	return all
+	}
 }
