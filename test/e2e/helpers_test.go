@@ -17,6 +17,18 @@ import (
 	. "github.com/onsi/gomega"
 )
 
+// ofNamespace begins a policy for all pods of a spec's namespace, which has the
+// namespace's name; its rules follow.
+const ofNamespace = `
+apiVersion: policy.tierwall.io/v1alpha1
+kind: ClusterNetworkPolicy
+metadata: {name: NAMESPACE}
+spec:
+  tier: Admin
+  priority: 500
+  subject:
+    namespaces: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}`
+
 // withPort puts a number for PORT in a manifest.
 func withPort(manifest string, port int) string {
 	return strings.ReplaceAll(manifest, "PORT", strconv.Itoa(port))

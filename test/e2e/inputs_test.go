@@ -45,15 +45,7 @@ spec:
     from:
     - namespaces: {matchLabels: {banned: "yes"}}
 `
-	denyPodsOfBannedNodes = `
-apiVersion: policy.tierwall.io/v1alpha1
-kind: ClusterNetworkPolicy
-metadata: {name: NAMESPACE}
-spec:
-  tier: Admin
-  priority: 500
-  subject:
-    namespaces: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}
+	denyPodsOfBannedNodes = ofNamespace + `
   ingress:
   - name: banned
     action: Deny
@@ -65,15 +57,7 @@ spec:
     to:
     - nodes: {matchLabels: {closed: "yes"}}
 `
-	denyPort = `
-apiVersion: policy.tierwall.io/v1alpha1
-kind: ClusterNetworkPolicy
-metadata: {name: NAMESPACE}
-spec:
-  tier: Admin
-  priority: 500
-  subject:
-    namespaces: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}
+	denyPort = ofNamespace + `
   ingress:
   - action: Deny
     from: [{namespaces: {}}]

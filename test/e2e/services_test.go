@@ -48,41 +48,17 @@ spec:
   selector: {app: server}
   ports: [{port: 80, targetPort: 8080}]
 `
-	denyOutside = `
-apiVersion: policy.tierwall.io/v1alpha1
-kind: ClusterNetworkPolicy
-metadata: {name: NAMESPACE}
-spec:
-  tier: Admin
-  priority: 500
-  subject:
-    namespaces: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}
+	denyOutside = ofNamespace + `
   ingress:
   - action: Deny
     from: [{networks: [203.0.113.0/24, "2001:db8::/64"]}]
 `
-	denyNodes = `
-apiVersion: policy.tierwall.io/v1alpha1
-kind: ClusterNetworkPolicy
-metadata: {name: NAMESPACE}
-spec:
-  tier: Admin
-  priority: 500
-  subject:
-    namespaces: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}
+	denyNodes = ofNamespace + `
   ingress:
   - action: Deny
     from: [{nodes: {}}]
 `
-	denyEverything = `
-apiVersion: policy.tierwall.io/v1alpha1
-kind: ClusterNetworkPolicy
-metadata: {name: NAMESPACE}
-spec:
-  tier: Admin
-  priority: 500
-  subject:
-    namespaces: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}
+	denyEverything = ofNamespace + `
   ingress:
   - action: Deny
     from: [{networks: [0.0.0.0/0, "::/0"]}]

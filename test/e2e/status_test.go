@@ -26,15 +26,7 @@ import (
 const (
 	// brokenSelector has an operator that Kubernetes does not have. The API server
 	// does not look at it.
-	brokenSelector = `
-apiVersion: policy.tierwall.io/v1alpha1
-kind: ClusterNetworkPolicy
-metadata: {name: NAMESPACE}
-spec:
-  tier: Admin
-  priority: 500
-  subject:
-    namespaces: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}
+	brokenSelector = ofNamespace + `
   ingress:
   - action: Accept
     from: [{namespaces: {}}]
@@ -56,15 +48,7 @@ spec:
     to: [{networks: [0.0.0.0/0]}]
 `
 	// futurePeers has a kind of peer that a newer definition might have.
-	futurePeers = `
-apiVersion: policy.tierwall.io/v1alpha1
-kind: ClusterNetworkPolicy
-metadata: {name: NAMESPACE}
-spec:
-  tier: Admin
-  priority: 500
-  subject:
-    namespaces: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}
+	futurePeers = ofNamespace + `
   ingress:
   - action: Accept
     from: [{futurePeer: {}}]
