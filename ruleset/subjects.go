@@ -259,22 +259,20 @@ func (c *Compiler) restack() {
 			leaving[m.have][m.want.key]++
 		}
 	}
-	left := map[*stackState]struct{}{}
+	r := newReplacer()
 	for _, m := range moves {
 		target := c.stackFor(m, leaving)
 		if target == m.have {
 			continue
 		}
+		if target != nil && target.uses == 0 {
+			r.fresh[target] = struct{}{}
+		}
 		c.move(m.subject, m.have, target, m.d, m.t)
-		if m.have != nil && m.have.touched {
-			left[m.have] = struct{}{}
-		}
+		r.moved(m.subject, m.d)
+		r.left = append(r.left, m.have)
 	}
-	for s := range left {
-		if s.uses > 0 {
-			c.replaceStack(s)
-		}
-	}
+	r.run(c)
 }
 
 // move gives the subject another stack; nil is none.
@@ -282,25 +280,6 @@ func (c *Compiler) move(subject *subjectState, from, to *stackState, d Direction
 	c.useStack(from, -1)
 	c.useStack(to, 1)
 	subject.stacks[d][t] = to
-}
-
-// replaceStack has a new stack take the place of one whose rules change while a
-// subject leaves it: packets of that subject which found the old one before must
-// not be judged by rules that never were the subject's.
-func (c *Compiler) replaceStack(s *stackState) {
-	d, t := s.public.Direction, s.public.Tier
-	c.unfile(s)
-	replacement := c.newStack(d, t)
-	c.assign(replacement, &wantedStack{key: s.key, policies: s.policies, ports: s.ports})
-	for _, subject := range c.subjects {
-		if subject.stacks[d][t] != s {
-			continue
-		}
-		c.move(subject, s, replacement, d, t)
-		for p := range subject.pods {
-			c.touchSubjectAddresses(p.addresses)
-		}
-	}
 }
 
 // stackMoves matches fresh subjects and lists what touched subjects want that
