@@ -122,7 +122,9 @@ func (c *Compiler) identify(p *podState) bool {
 		id = &identity{key: key, pods: map[*podState]struct{}{}, groups: map[*group]struct{}{}}
 		c.identities[key] = id
 		key.namespace.identities[id] = struct{}{}
-		c.refresh(id)
+	}
+	if len(id.pods) == 0 {
+		c.refresh(id) // it is new, or was not matched while it had no pods
 	}
 	c.unidentify(p)
 	p.identity = id
