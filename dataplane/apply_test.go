@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -181,13 +183,50 @@ func TestNoGap(t *testing.T) {
 			return err
 		},
 	} {
-		t.Run(name, func(t *testing.T) { f.probeWhile(t, write) })
+		t.Run(name, func(t *testing.T) {
+			deny := append(f.probes(podA, world, unix.IPPROTO_UDP, 443, false), f.probes(world, podA, unix.IPPROTO_UDP, 81, false)...)
+			f.probeWhile(t, deny, write)
+		})
+	}
+}
+
+// TestNoGapBetween goes round a list of rulesets that all deny the same packets,
+// for different reasons.
+func TestNoGapBetween(t *testing.T) {
+	apply := func(ctx context.Context, p *Dataplane, rs *ruleset.Ruleset) error {
+		_, err := p.Apply(ctx, rs, nil)
+		return err
+	}
+	resync := func(ctx context.Context, p *Dataplane, rs *ruleset.Ruleset) error {
+		_, err := p.Resync(ctx, rs)
+		return err
+	}
+	for name, test := range map[string]struct {
+		rulesets []*ruleset.Ruleset
+		to       family
+		write    func(context.Context, *Dataplane, *ruleset.Ruleset) error
+	}{
+		"an agent that numbers classes otherwise":          {renumberedClasses(), world, resync},
+		"an agent that numbers the chains of pods anew":    {renumberedPods(), world, resync},
+		"a class with another row of ranges, among pods":   {otherRanges(300), office, apply},
+		"an address that gets its network's class":         {unlisted(300), office, apply},
+		"pods come and change the numbers of pods' chains": {renumberedPods(), world, apply},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.apply(t, test.rulesets[0])
+			next := 0
+			f.probeWhile(t, f.probes(podA, test.to, unix.IPPROTO_UDP, 1500, false), func(ctx context.Context, p *Dataplane) error {
+				next = (next + 1) % len(test.rulesets)
+				return test.write(ctx, p, test.rulesets[next])
+			})
+		})
 	}
 }
 
 // probeWhile sends packets that must not pass while write is called again and
 // again.
-func (f *fixture) probeWhile(t *testing.T, write func(context.Context, *Dataplane) error) {
+func (f *fixture) probeWhile(t *testing.T, deny []probe, write func(context.Context, *Dataplane) error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	writer := make(chan error, 1)
@@ -198,8 +237,7 @@ func (f *fixture) probeWhile(t *testing.T, write func(context.Context, *Dataplan
 		}
 		writer <- err
 	}()
-	deny := append(f.probes(podA, world, unix.IPPROTO_UDP, 443, false), f.probes(world, podA, unix.IPPROTO_UDP, 81, false)...)
-	many := slices.Repeat(deny, 50)
+	many := slices.Repeat(deny, 200/len(deny))
 	for ctx.Err() == nil && !t.Failed() {
 		f.check(t, many...)
 	}
@@ -253,13 +291,14 @@ func TestForeignChange(t *testing.T) {
 	f.apply(t, guarded())
 	for name, command := range map[string]string{
 		"a rule":      "flush chain inet tierwall forward",
-		"an element":  "delete element inet tierwall egress4 { 10.0.0.1 }",
+		"an element":  "delete element inet tierwall %s { 10.0.0.1 }",
 		"a new chain": "add chain inet tierwall x",
 		"the table":   "delete table inet tierwall",
 		"everything":  "flush ruleset",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f.nft(t, command, "-f", "-")
+			egress4 := regexp.MustCompile(`map (egress4\S*)`).FindStringSubmatch(f.list(t))[1]
+			f.nft(t, strings.Replace(command, "%s", egress4, 1), "-f", "-")
 			select {
 			case <-f.plane.Changed():
 			case <-time.After(10 * time.Second):

@@ -60,7 +60,7 @@ func (d *Dataplane) decisionsByChain() map[string]ruleset.Decision {
 	}
 	decisions := make(map[string]ruleset.Decision, len(d.mirror.decisions))
 	for decision := range d.mirror.decisions {
-		decisions[decisionChain(decision)] = decision
+		decisions[d.mirror.generation.name(decisionChain(decision))] = decision
 	}
 	return decisions
 }

@@ -161,6 +161,7 @@ func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, 
 		t.addTable, t.wipeTable = true, true
 	} else {
 		t.takeOver(found)
+		m.generation = t.generation
 	}
 	d.stubborn = true
 	result, err := d.commit(ctx, m, t)

@@ -47,68 +47,46 @@ func takeInventory(conn *nftables.Conn) (*inventory, error) {
 }
 
 // takeOver turns a transaction that builds the table from nothing into one that
-// takes over a table that is there. What is of the right type is emptied and
-// filled anew instead of deleted and created: packets on their way through the
-// old chains still find their sets, and no hook is ever without rules.
+// takes over a table that is there. All is written anew beside what is there, only
+// the chains at hooks stay and get other rules: a packet goes the old way to its
+// end or the new one, and neither changes under it. What is there goes last.
 func (t *transaction) takeOver(found *inventory) {
 	t.addTable = true
 	t.newTable = len(found.chains)+len(found.sets) == 0
-	t.takeOverChains(found)
-	t.takeOverSets(found)
-}
-
-func (t *transaction) takeOverChains(found *inventory) {
-	for name := range found.chains {
-		t.flushChains = append(t.flushChains, name)
+	if t.newTable {
+		return
 	}
+	t.generation = found.generation() + 1
 	wanted := t.addChains
 	t.addChains = nil
 	for _, c := range wanted {
-		there, ok := found.chains[c.name]
-		if ok && sameChain(there, c.definition(ownTable())) {
+		if there := found.chains[c.name]; c.hook != nil && there != nil {
 			delete(found.chains, c.name)
-			continue
+			t.flushChains = append(t.flushChains, c.name)
+			if sameChain(there, c.definition(ownTable())) {
+				continue
+			}
+			t.deleteChains = append(t.deleteChains, c.name)
 		}
 		t.addChains = append(t.addChains, c)
 	}
-	for name := range found.chains {
-		t.deleteChains = append(t.deleteChains, name)
-	}
+	t.oldChains, t.oldSets = sortedKeys(found.chains), sortedKeys(found.sets)
 }
 
-func (t *transaction) takeOverSets(found *inventory) {
-	wanted := t.addSets
-	t.addSets = nil
-	for _, s := range wanted {
-		there, ok := found.sets[s.name]
-		if ok && sameSet(there, s.kind.definition(ownTable(), s.name)) {
-			t.flushSets = append(t.flushSets, s.name)
-			delete(found.sets, s.name)
-			continue
-		}
-		t.addSets = append(t.addSets, s)
+// generation returns the highest that is in a name.
+func (i *inventory) generation() generation {
+	highest := generation(0)
+	for name := range i.chains {
+		highest = max(highest, generationOf(name))
 	}
-	for name := range found.sets {
-		// Its elements may refer to chains that are deleted before it is gone.
-		t.deleteSets = append(t.deleteSets, name)
+	for name := range i.sets {
+		highest = max(highest, generationOf(name))
 	}
+	return highest
 }
 
 func sameChain(a, b *nftables.Chain) bool {
 	return same(a.Hooknum, b.Hooknum) && same(a.Priority, b.Priority) && same(a.Policy, b.Policy) && a.Type == b.Type
-}
-
-// sameSet compares types. google/nftables loses the key type of verdict maps
-// when it reads them.
-func sameSet(a, b *nftables.Set) bool {
-	if a.Interval != b.Interval || a.IsMap != b.IsMap || a.Concatenation != b.Concatenation ||
-		a.Constant || a.Dynamic || a.HasTimeout || a.Size != 0 {
-		return false
-	}
-	if b.DataType.Name == nftables.TypeVerdict.Name {
-		return a.KeyType.Name == nftables.TypeVerdict.Name
-	}
-	return a.KeyType.GetNFTMagic() == b.KeyType.GetNFTMagic() && a.DataType.GetNFTMagic() == b.DataType.GetNFTMagic()
 }
 
 func same[T comparable](a, b *T) bool {

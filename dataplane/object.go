@@ -18,6 +18,9 @@ type chain struct {
 	// priority is among the chains of the hook.
 	priority nftables.ChainPriority
 	rules    []rule
+	// optional says that a rule does nothing before something leads to what it
+	// looks up, so it may come early and go late.
+	optional bool
 }
 
 // rule is one rule of a chain.

@@ -23,7 +23,7 @@ const (
 func (t *transaction) send(conn *nftables.Conn) (int, error) {
 	messages := 0
 	for _, step := range t.steps() {
-		if step.onlyDeletes() {
+		if step.awaits {
 			awaitPackets()
 		}
 		n, err := step.sendBatch(conn)
@@ -38,7 +38,7 @@ func (t *transaction) send(conn *nftables.Conn) (int, error) {
 // sendBatch sends the transaction as one batch, in the order that the kernel
 // needs.
 func (t *transaction) sendBatch(conn *nftables.Conn) (int, error) {
-	q := queue{conn: conn, table: ownTable(), ids: map[string]*nftables.Set{}}
+	q := queue{conn: conn, table: ownTable(), generation: t.generation, ids: map[string]*nftables.Set{}}
 	q.setUpTable(t)
 	q.tearDown(t)
 	q.buildUp(t)
@@ -50,11 +50,13 @@ func (t *transaction) sendBatch(conn *nftables.Conn) (int, error) {
 
 // queue fills a batch.
 type queue struct {
-	conn     *nftables.Conn
-	table    *nftables.Table
-	ids      map[string]*nftables.Set
-	messages int
-	err      error
+	conn  *nftables.Conn
+	table *nftables.Table
+	// generation is in the names of all but old objects.
+	generation generation
+	ids        map[string]*nftables.Set
+	messages   int
+	err        error
 }
 
 func (q *queue) setUpTable(t *transaction) {
@@ -71,11 +73,7 @@ func (q *queue) setUpTable(t *transaction) {
 
 func (q *queue) tearDown(t *transaction) {
 	for _, name := range slices.Sorted(slices.Values(t.flushChains)) {
-		q.conn.FlushChain(&nftables.Chain{Table: q.table, Name: name})
-		q.messages++
-	}
-	for _, name := range slices.Sorted(slices.Values(t.flushSets)) {
-		q.conn.FlushSet(q.set(name))
+		q.conn.FlushChain(q.chain(name))
 		q.messages++
 	}
 	q.elements(t.removeElements, q.conn.SetDeleteElements)
@@ -84,18 +82,36 @@ func (q *queue) tearDown(t *transaction) {
 		q.messages++
 	}
 	for _, name := range slices.Sorted(slices.Values(t.deleteChains)) {
-		q.conn.DelChain(&nftables.Chain{Table: q.table, Name: name})
+		q.conn.DelChain(q.chain(name))
 		q.messages++
 	}
+	q.deleteOld(t)
+}
+
+// deleteOld deletes sets between rules and chains: rules look them up, and their
+// elements lead to chains.
+func (q *queue) deleteOld(t *transaction) {
+	for _, name := range t.oldChains {
+		q.conn.FlushChain(&nftables.Chain{Table: q.table, Name: name})
+	}
+	for _, name := range t.oldSets {
+		q.conn.DelSet(&nftables.Set{Table: q.table, Name: name})
+	}
+	for _, name := range t.oldChains {
+		q.conn.DelChain(&nftables.Chain{Table: q.table, Name: name})
+	}
+	q.messages += 2*len(t.oldChains) + len(t.oldSets)
 }
 
 func (q *queue) buildUp(t *transaction) {
 	for _, c := range t.addChains {
-		q.conn.AddChain(c.definition(q.table))
+		definition := c.definition(q.table)
+		definition.Name = q.generation.name(c.name)
+		q.conn.AddChain(definition)
 		q.messages++
 	}
 	for _, s := range t.addSets {
-		definition := s.kind.definition(q.table, s.name)
+		definition := s.kind.definition(q.table, q.generation.name(s.name))
 		q.fail(q.conn.AddSet(definition, nil))
 		q.ids[s.name] = definition
 		q.messages++
@@ -103,7 +119,7 @@ func (q *queue) buildUp(t *transaction) {
 	q.elements(t.addElements, q.conn.SetAddElements)
 	for _, c := range t.addRules {
 		for _, r := range c.rules {
-			q.conn.AddRule(r.definition(&nftables.Chain{Table: q.table, Name: c.name}))
+			q.conn.AddRule(q.generation.rule(r).definition(q.chain(c.name)))
 			q.messages++
 		}
 	}
@@ -111,7 +127,7 @@ func (q *queue) buildUp(t *transaction) {
 
 func (q *queue) elements(sets map[string][]element, send func(*nftables.Set, []nftables.SetElement) error) {
 	for _, name := range sortedKeys(sets) {
-		for _, chunk := range chunks(sets[name]) {
+		for _, chunk := range chunks(sets[name], q.generation) {
 			q.fail(send(q.set(name), chunk))
 			q.messages++
 		}
@@ -123,7 +139,11 @@ func (q *queue) set(name string) *nftables.Set {
 	if s := q.ids[name]; s != nil {
 		return s
 	}
-	return &nftables.Set{Table: q.table, Name: name}
+	return &nftables.Set{Table: q.table, Name: q.generation.name(name)}
+}
+
+func (q *queue) chain(name string) *nftables.Chain {
+	return &nftables.Chain{Table: q.table, Name: q.generation.name(name)}
 }
 
 func (q *queue) fail(err error) {
@@ -155,7 +175,7 @@ func (r rule) definition(c *nftables.Chain) *nftables.Rule {
 }
 
 // chunks splits elements so that each chunk fits into one message.
-func chunks(elements []element) [][]nftables.SetElement {
+func chunks(elements []element, g generation) [][]nftables.SetElement {
 	var all [][]nftables.SetElement
 	chunk := make([]nftables.SetElement, 0, min(len(elements), elementsPerMessage))
 	size := 0
@@ -164,7 +184,7 @@ func chunks(elements []element) [][]nftables.SetElement {
 			all = append(all, chunk)
 			chunk, size = make([]nftables.SetElement, 0, elementsPerMessage), 0
 		}
-		chunk = append(chunk, e.definition())
+		chunk = append(chunk, e.definition(g))
 		size += e.size()
 	}
 	return append(all, chunk)
@@ -176,10 +196,10 @@ func (e element) size() int {
 	return attributes + len(e.key) + len(e.keyEnd) + len(e.value) + len(e.verdict.Chain) + len(e.comment)
 }
 
-func (e element) definition() nftables.SetElement {
+func (e element) definition(g generation) nftables.SetElement {
 	definition := nftables.SetElement{Key: []byte(e.key), KeyEnd: []byte(e.keyEnd), IntervalEnd: e.intervalEnd, Val: []byte(e.value), Comment: e.comment}
 	if e.verdict.Kind != 0 {
-		definition.VerdictData = &e.verdict
+		definition.VerdictData = g.verdict(&e.verdict)
 	}
 	return definition
 }

@@ -106,7 +106,7 @@ func renderStack(s *ruleset.Stack, maps [rowMapCount]set, sizes [rowMapCount]int
 // addRowsChain adds the chain that decides by row number, protocol and port, and
 // its maps. No match ends it, and with it the stack.
 func (p *piece) addRowsChain(s *ruleset.Stack, maps [rowMapCount]set, sizes [rowMapCount]int) {
-	c := chain{name: rowsChain(s)}
+	c := chain{name: rowsChain(s), optional: true}
 	for kind, m := range maps {
 		if sizes[kind] == 0 {
 			continue

@@ -4,6 +4,7 @@
 package dataplane
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -20,39 +21,43 @@ import (
 // that exist before the change and after it, there is no such moment.
 func (t *transaction) steps() []*transaction {
 	if t.wipeTable || t.newTable || t.renews() {
-		return []*transaction{t}
+		return []*transaction{t.inOneStep()}
 	}
 	create, change, remove := newTransaction(), newTransaction(), newTransaction()
+	create.generation, change.generation, remove.generation = t.generation, t.generation, t.generation
 	create.addTable, create.addSets = t.addTable, t.addSets
-	change.flushSets = t.flushSets
+	create.addElements, change.addElements = t.splitElements()
+	change.removeElements, remove.removeElements = t.removeElements, t.lateElements
 	remove.deleteSets, remove.deleteChains = t.deleteSets, t.deleteChains
+	remove.oldSets, remove.oldChains = t.oldSets, t.oldChains
 	t.splitChains(create, change, remove)
-	t.splitElements(create, change, remove)
+	remove.awaits = len(remove.deleteSets)+len(remove.deleteChains)+len(remove.oldSets)+len(remove.oldChains)+len(remove.flushChains) > 0
 	return []*transaction{create, change, remove}
 }
 
-// splitElements splits what is about elements. Those that lead to the chains of
-// pods are there before the pods' addresses and stay longer, as do the chains.
-func (t *transaction) splitElements(create, change, remove *transaction) {
-	isNew := byName(t.addSets, func(s set) string { return s.name })
-	for name, elements := range t.addElements {
-		if _, ok := isNew[name]; ok || leadsToPodChains(name) && !slices.Contains(t.flushSets, name) {
-			create.addElements[name] = elements
-		} else {
-			change.addElements[name] = elements
+// splitElements returns the elements to be added early and those that are added
+// in the change: by set.
+func (t *transaction) splitElements() (early, change map[string][]element) {
+	early, change = maps.Clone(t.earlyElements), maps.Clone(t.addElements)
+	for _, s := range t.addSets {
+		if elements := change[s.name]; len(elements) > 0 {
+			early[s.name] = append(elements, early[s.name]...)
+			delete(change, s.name)
 		}
 	}
-	for name, elements := range t.removeElements {
-		if leadsToPodChains(name) {
-			remove.removeElements[name] = elements
-		} else {
-			change.removeElements[name] = elements
-		}
-	}
+	return early, change
 }
 
-func leadsToPodChains(setName string) bool {
-	return setName == setEgressChains || setName == setIngressChains
+// inOneStep is the transaction without anything early or late.
+func (t *transaction) inOneStep() *transaction {
+	for name, elements := range t.earlyElements {
+		t.addElements[name] = append(t.addElements[name], elements...)
+	}
+	for name, elements := range t.lateElements {
+		t.removeElements[name] = append(t.removeElements[name], elements...)
+	}
+	t.changeRules(slices.Concat(t.earlyChains, t.lateChains))
+	return t
 }
 
 // splitChains splits what is about chains. A new chain at a hook is a change: it
@@ -82,6 +87,15 @@ func (t *transaction) splitChains(create, change, remove *transaction) {
 		}
 		step.flushChains = append(step.flushChains, name)
 	}
+	create.changeRules(t.earlyChains)
+	remove.changeRules(t.lateChains)
+}
+
+func (t *transaction) changeRules(chains []chain) {
+	for _, c := range chains {
+		t.flushChains = append(t.flushChains, c.name)
+		t.addRules = append(t.addRules, c)
+	}
 }
 
 // renews reports whether something is deleted and created under the same name.
@@ -99,12 +113,6 @@ func (t *transaction) renews() bool {
 		}
 	}
 	return false
-}
-
-// onlyDeletes reports whether the transaction is the last of the steps, with
-// something to do.
-func (t *transaction) onlyDeletes() bool {
-	return len(t.addRules)+len(t.addElements) == 0 && len(t.deleteSets)+len(t.deleteChains) > 0
 }
 
 // packetTime is some thousand times what a packet takes to pass the rules.

@@ -16,9 +16,14 @@ type transaction struct {
 	// The table itself: wipe deletes all that is in it; new says that there is
 	// nothing in it.
 	addTable, wipeTable, newTable bool
+	// awaits says that packets under way have to leave the rules first.
+	awaits bool
+	// generation is in the names of all objects but old ones, which are as the
+	// kernel has them: what an earlier writing of the whole table left.
+	generation         generation
+	oldChains, oldSets []string
 
 	flushChains    []string
-	flushSets      []string
 	removeElements map[string][]element
 	deleteSets     []string
 	deleteChains   []string
@@ -28,37 +33,59 @@ type transaction struct {
 	addElements map[string][]element
 	addRules    []chain
 
+	// What nothing leads to before the change may come early, and what nothing
+	// leads to after it goes late. Of earlyChains and lateChains the rules change.
+	earlyElements, lateElements map[string][]element
+	earlyChains, lateChains     []chain
+
 	// unreloadable is true if an added element does not survive listing and
 	// reloading.
 	unreloadable bool
 }
 
 func newTransaction() *transaction {
-	return &transaction{removeElements: map[string][]element{}, addElements: map[string][]element{}}
+	return &transaction{
+		removeElements: map[string][]element{}, addElements: map[string][]element{},
+		earlyElements: map[string][]element{}, lateElements: map[string][]element{},
+	}
 }
 
-func (t *transaction) add(setName string, e ...element) {
-	t.addElements[setName] = append(t.addElements[setName], e...)
+func (t *transaction) add(setName string, e ...element) { t.addTo(t.addElements, setName, e) }
+
+// addEarly adds elements that nothing leads to before the change.
+func (t *transaction) addEarly(setName string, e ...element) { t.addTo(t.earlyElements, setName, e) }
+
+func (t *transaction) addTo(to map[string][]element, setName string, e []element) {
+	if len(e) == 0 {
+		return
+	}
+	to[setName] = append(to[setName], e...)
 	for _, e := range e {
 		t.unreloadable = t.unreloadable || !isReloadable(e.value)
 	}
 }
 
 // remove takes elements out of a set by their keys.
-func (t *transaction) remove(setName string, e ...element) {
-	for _, e := range e {
-		t.removeElements[setName] = append(t.removeElements[setName], element{elementKey: e.elementKey})
+func (t *transaction) remove(setName string, e ...element) { removeFrom(t.removeElements, setName, e) }
+
+// removeLate takes out elements that nothing leads to after the change.
+func (t *transaction) removeLate(setName string, e ...element) {
+	removeFrom(t.lateElements, setName, e)
+}
+
+func removeFrom(from map[string][]element, setName string, elements []element) {
+	for _, e := range elements {
+		from[setName] = append(from[setName], element{elementKey: e.elementKey})
 	}
 }
 
 // size counts the elements that are added and removed.
 func (t *transaction) size() int {
 	n := 0
-	for _, elements := range t.addElements {
-		n += len(elements)
-	}
-	for _, elements := range t.removeElements {
-		n += len(elements)
+	for _, sets := range []map[string][]element{t.addElements, t.removeElements, t.earlyElements, t.lateElements} {
+		for _, elements := range sets {
+			n += len(elements)
+		}
 	}
 	return n
 }
@@ -74,6 +101,10 @@ func (t *transaction) replacePiece(from, to piece) {
 		case !ok:
 			t.addChains = append(t.addChains, c)
 			t.addRules = append(t.addRules, c)
+		case c.optional && len(c.rules) > len(was.rules):
+			t.earlyChains = append(t.earlyChains, c)
+		case c.optional && len(c.rules) < len(was.rules):
+			t.lateChains = append(t.lateChains, c)
 		case !reflect.DeepEqual(was.rules, c.rules):
 			t.flushChains = append(t.flushChains, c.name)
 			t.addRules = append(t.addRules, c)
@@ -99,26 +130,23 @@ func (t *transaction) replaceSets(from, to []set) {
 	for name := range old {
 		t.deleteSets = append(t.deleteSets, name)
 		delete(t.removeElements, name) // they go with the set
+		delete(t.lateElements, name)
 	}
 }
 
 // replaceElements brings a set's elements up to date. The kernel refuses to
 // change an element's data, so such an element is removed and added.
 func (t *transaction) replaceElements(from, to set) {
-	for _, e := range missing(from, to) {
-		t.remove(to.name, e)
+	add, remove := t.add, t.remove
+	if to.kind == kindPodChains {
+		add, remove = t.addEarly, t.removeLate
 	}
-	for _, e := range missing(to, from) {
-		t.add(to.name, e)
-	}
+	remove(to.name, missing(from, to)...)
+	add(to.name, missing(to, from)...)
 }
 
 // replaceList is replaceElements for a part of a set's elements.
 func (t *transaction) replaceList(s set, from, to []element) {
-	if len(from) == 0 && len(to) > 0 {
-		t.add(s.name, to...)
-		return
-	}
 	old, wanted := newSet(s.name, s.kind), newSet(s.name, s.kind)
 	old.add(from...)
 	wanted.add(to...)

@@ -6,6 +6,7 @@ package dataplane
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 
 	"github.com/tierwall/tierwall/ruleset"
 )
@@ -25,6 +26,7 @@ type update struct {
 // use any more.
 func (m *mirror) update(rs *ruleset.Ruleset, delta *ruleset.Delta) (*transaction, error) {
 	u := update{mirror: m, rs: rs, transaction: newTransaction(), before: map[ruleset.Decision]int{}}
+	u.transaction.generation = m.generation
 	u.setPiece(pieceBase, m.base)
 	if len(delta.Subjects) > 0 {
 		subjects, err := renderSubjects(rs, m.podChains)
@@ -153,7 +155,14 @@ func (u *update) setTableRow(stack *ruleset.Stack, held *stackMirror, id ruleset
 		held.table[id] = row
 	}
 	for kind, m := range held.maps {
-		u.transaction.replaceList(m, from.elements[kind], to.elements[kind])
+		switch _, has := stack.Table[id]; {
+		case !had:
+			u.transaction.addEarly(m.name, to.elements[kind]...)
+		case !has:
+			u.transaction.removeLate(m.name, from.elements[kind]...)
+		default:
+			u.transaction.replaceList(m, from.elements[kind], to.elements[kind])
+		}
 		held.sizes[kind] += len(to.elements[kind]) - len(from.elements[kind])
 	}
 	u.countDecisions(to.decisions, +1)
@@ -231,6 +240,29 @@ func (u *update) setNetworks(delta *ruleset.Delta) error {
 	return nil
 }
 
+// setEndpoint lists an address before its network may get another class, and
+// unlists it after: an address that is not listed is looked up in two maps, which
+// do not change at the same moment. One whose class gets its rows in this change
+// is not listed before them.
+func (u *update) setEndpoint(address netip.Addr, class ruleset.ClassID, e element, had, has, rowsChange bool) {
+	name := endpointsMap(address)
+	if !has {
+		delete(u.endpoints, address)
+		u.transaction.removeLate(name, e)
+		return
+	}
+	u.endpoints[address] = class
+	switch {
+	case had:
+		u.transaction.remove(name, e)
+		u.transaction.add(name, e)
+	case rowsChange:
+		u.transaction.add(name, e)
+	default:
+		u.transaction.addEarly(name, e)
+	}
+}
+
 // reserveEndpoints makes room for all endpoints of a table that is written anew.
 func (u *update) reserveEndpoints() {
 	counts := map[string]int{}
@@ -246,6 +278,10 @@ func (u *update) setEndpoints(delta *ruleset.Delta) error {
 	if len(u.endpoints) == 0 {
 		u.reserveEndpoints()
 	}
+	changing := map[ruleset.ClassID]struct{}{}
+	for _, classes := range delta.Rows {
+		addKeys(changing, classes)
+	}
 	for address := range delta.Endpoints {
 		was, had := u.endpoints[address]
 		class, has := u.rs.Endpoints[address]
@@ -256,14 +292,8 @@ func (u *update) setEndpoints(delta *ruleset.Delta) error {
 		if err != nil {
 			return fmt.Errorf("endpoint %s: %w", address, err)
 		}
-		if had {
-			delete(u.endpoints, address)
-			u.transaction.remove(endpointsMap(address), e)
-		}
-		if has {
-			u.endpoints[address] = class
-			u.transaction.add(endpointsMap(address), e)
-		}
+		_, rowsChange := changing[class]
+		u.setEndpoint(address, class, e, had, has, rowsChange)
 	}
 	return nil
 }
