@@ -349,7 +349,7 @@ func TestOtherTables(t *testing.T) {
 }
 
 // TestCounters has the counters of a decision go on through changes that do not
-// concern it.
+// concern it, and begin anew with the table.
 func TestCounters(t *testing.T) {
 	f := newFixture(t)
 	f.apply(t, guarded())
@@ -378,6 +378,13 @@ func TestCounters(t *testing.T) {
 	send()
 	if got := count(); got != 4 {
 		t.Errorf("denied packets: %d, want 4", got)
+	}
+	if _, err := f.plane.Resync(t.Context(), rs); err != nil {
+		t.Fatal(err)
+	}
+	send()
+	if got := count(); got != 2 {
+		t.Errorf("denied packets since the table was written anew: %d, want 2", got)
 	}
 }
 
