@@ -179,6 +179,7 @@ func (d *Dataplane) commit(ctx context.Context, m *mirror, t *transaction) (Resu
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
+	elements := t.size()
 	messages, err := t.send(d.conn)
 	if err != nil {
 		return Result{}, errors.Join(fmt.Errorf("apply table inet %s: %w", TableName, err), d.disconnect())
@@ -190,7 +191,7 @@ func (d *Dataplane) commit(ctx context.Context, m *mirror, t *transaction) (Resu
 		d.config.Logger.Info("So many classes of peers are in use that a listing of the nftables table must not be loaded back; "+
 			"traffic is judged correctly", "limit", reloadable)
 	}
-	return Result{Messages: messages, Elements: t.size(), Unreloadable: m.unreloadable}, nil
+	return Result{Messages: messages, Elements: elements, Unreloadable: m.unreloadable}, nil
 }
 
 // disconnect gives up the connection for changes. After a failure it may have

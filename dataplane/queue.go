@@ -187,6 +187,9 @@ func chunks(elements []element, g generation) [][]nftables.SetElement {
 		chunk = append(chunk, e.definition(g))
 		size += e.size()
 	}
+	if len(chunk) == 0 {
+		return all
+	}
 	return append(all, chunk)
 }
 

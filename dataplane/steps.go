@@ -14,11 +14,13 @@ import (
 // matters to packets, and it is one batch.
 //
 // The kernel fixes which generation of the rules a packet sees when the packet
-// enters a hook, but looks elements up in the generation of that moment. A packet
+// enters a hook, but looks elements up in the generation of that moment, and the
+// elements of interval maps change later in a commit than all others. A packet
 // that is under way during a commit may so find an element of a chain that for
-// it is still empty, or no element in a set that is just being deleted, and be
-// accepted though neither the old nor the new table would. With chains and sets
-// that exist before the change and after it, there is no such moment.
+// it is still empty, a row without its port ranges, or no element in a set that is
+// just being deleted, and be accepted though neither the old nor the new table
+// would. With all of that there before the change and after it, there is no such
+// moment.
 func (t *transaction) steps() []*transaction {
 	if t.wipeTable || t.newTable || t.renews() {
 		return []*transaction{t.inOneStep()}

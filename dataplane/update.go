@@ -240,29 +240,6 @@ func (u *update) setNetworks(delta *ruleset.Delta) error {
 	return nil
 }
 
-// setEndpoint lists an address before its network may get another class, and
-// unlists it after: an address that is not listed is looked up in two maps, which
-// do not change at the same moment. One whose class gets its rows in this change
-// is not listed before them.
-func (u *update) setEndpoint(address netip.Addr, class ruleset.ClassID, e element, had, has, rowsChange bool) {
-	name := endpointsMap(address)
-	if !has {
-		delete(u.endpoints, address)
-		u.transaction.removeLate(name, e)
-		return
-	}
-	u.endpoints[address] = class
-	switch {
-	case had:
-		u.transaction.remove(name, e)
-		u.transaction.add(name, e)
-	case rowsChange:
-		u.transaction.add(name, e)
-	default:
-		u.transaction.addEarly(name, e)
-	}
-}
-
 // reserveEndpoints makes room for all endpoints of a table that is written anew.
 func (u *update) reserveEndpoints() {
 	counts := map[string]int{}
@@ -283,17 +260,42 @@ func (u *update) setEndpoints(delta *ruleset.Delta) error {
 		addKeys(changing, classes)
 	}
 	for address := range delta.Endpoints {
-		was, had := u.endpoints[address]
-		class, has := u.rs.Endpoints[address]
-		if had == has && was == class {
-			continue
-		}
-		e, err := renderEndpoint(address, class)
-		if err != nil {
+		if err := u.setEndpoint(address, changing); err != nil {
 			return fmt.Errorf("endpoint %s: %w", address, err)
 		}
-		_, rowsChange := changing[class]
-		u.setEndpoint(address, class, e, had, has, rowsChange)
+	}
+	return nil
+}
+
+// setEndpoint lists an address before its network may get another class, and
+// unlists it after: an address that is not listed is looked up in two maps, which
+// do not change at the same moment. One whose class is among those whose rows are
+// changing is not listed before them.
+func (u *update) setEndpoint(address netip.Addr, changing map[ruleset.ClassID]struct{}) error {
+	was, had := u.endpoints[address]
+	class, has := u.rs.Endpoints[address]
+	if had == has && was == class {
+		return nil
+	}
+	e, err := renderEndpoint(address, class)
+	if err != nil {
+		return err
+	}
+	name := endpointsMap(address)
+	if !has {
+		delete(u.endpoints, address)
+		u.transaction.removeLate(name, e)
+		return nil
+	}
+	u.endpoints[address] = class
+	switch _, rowsChange := changing[class]; {
+	case had:
+		u.transaction.remove(name, e)
+		u.transaction.add(name, e)
+	case rowsChange:
+		u.transaction.add(name, e)
+	default:
+		u.transaction.addEarly(name, e)
 	}
 	return nil
 }
