@@ -150,7 +150,7 @@ conformance: debs images ## Run upstream's conformance suite on an IPv4 and an I
 
 # What the benchmarks of Go write is for benchstat.
 .PHONY: bench
-bench: build | $(ARTIFACTS) ## Measure packets, updates, the agent's size, growth: tables into _artifacts/bench.md. Needs root; takes about 30 minutes.
+bench: build | $(ARTIFACTS) ## Measure packets, updates, the agent's size, growth: tables into _artifacts/bench.md. Needs root; takes about 15 minutes.
 	export KUBEBUILDER_ASSETS=$${KUBEBUILDER_ASSETS:-$$($(TESTCLUSTER) binaries kube-apiserver etcd kubectl)}; \
 	go run ./test/bench | tee $(ARTIFACTS)/bench.md; \
 	go run ./test/simulation | tee $(ARTIFACTS)/simulation.md
