@@ -19,6 +19,7 @@ const (
 // mirror is what the kernel's table holds, as far as it is needed to know what
 // to change. The elements of the large maps are kept as numbers only.
 type mirror struct {
+	// generation is in the names of what the kernel holds.
 	generation generation
 	// base is what every table has; it is rendered once.
 	base piece
