@@ -209,6 +209,7 @@ func TestNoGapBetween(t *testing.T) {
 		"an agent that numbers classes otherwise":          {renumberedClasses(), world, resync},
 		"an agent that numbers the chains of pods anew":    {renumberedPods(), world, resync},
 		"a class with another row of ranges, among pods":   {otherRanges(300), office, apply},
+		"a class with the only row of ranges, among pods":  {firstRanges(300), office, apply},
 		"an address that gets its network's class":         {unlisted(300), office, apply},
 		"pods come and change the numbers of pods' chains": {renumberedPods(), world, apply},
 	} {

@@ -48,9 +48,22 @@ func renumberedPods() []*ruleset.Ruleset {
 	return rulesets
 }
 
-// otherRanges has a class go from one row with ranges to another and back, each
-// time with a step after it that collects the garbage, while pods come and go.
+// otherRanges has a class go from one row with ranges to another and back, while
+// another row has ranges too.
 func otherRanges(pods int) []*ruleset.Ruleset {
+	return otherRows(pods, map[ruleset.RowID]ruleset.Row{2: denyingRange(1000, 2000), 3: denyingRange(1000, 3000)}, denyingRange(1, 9))
+}
+
+// firstRanges has a class go to the only row with ranges and back.
+func firstRanges(pods int) []*ruleset.Ruleset {
+	deny := ruleset.Row{Rest: decision(ruleset.Egress, ruleset.Admin, ruleset.Deny)}
+	return otherRows(pods, map[ruleset.RowID]ruleset.Row{2: deny, 3: denyingRange(1000, 2000)}, deny)
+}
+
+// otherRows has a class go from row 2 to row 3 and back, each time with a step
+// after it that collects the garbage, while pods come and go. Another class has
+// another row all the time.
+func otherRows(pods int, rows map[ruleset.RowID]ruleset.Row, other ruleset.Row) []*ruleset.Ruleset {
 	var rulesets []*ruleset.Ruleset
 	for _, step := range []struct {
 		row  ruleset.RowID
@@ -58,9 +71,9 @@ func otherRanges(pods int) []*ruleset.Ruleset {
 	}{{2, []ruleset.RowID{2}}, {3, []ruleset.RowID{2, 3}}, {3, []ruleset.RowID{3}}, {2, []ruleset.RowID{2, 3}}} {
 		rs := emptyRuleset()
 		s := stack("out", ruleset.Egress, ruleset.Admin, ruleset.Row{Rest: decision(ruleset.Egress, ruleset.Admin, ruleset.Accept)})
-		s.Table[1], s.Rows[20] = denyingRange(1, 9), 1 // so that the map is always there
+		s.Table[1], s.Rows[20] = other, 1
 		for _, id := range step.rows {
-			s.Table[id] = denyingRange(1000, 1000*uint16(id))
+			s.Table[id] = rows[id]
 		}
 		s.Rows[classOffice] = step.row
 		judge(rs, podA, s)

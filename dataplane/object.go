@@ -4,6 +4,9 @@
 package dataplane
 
 import (
+	"reflect"
+	"slices"
+
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 
@@ -21,6 +24,13 @@ type chain struct {
 	// optional says that a rule does nothing before something leads to what it
 	// looks up, so it may come early and go late.
 	optional bool
+}
+
+// has reports whether all these rules are in the chain.
+func (c chain) has(rules []rule) bool {
+	return !slices.ContainsFunc(rules, func(wanted rule) bool {
+		return !slices.ContainsFunc(c.rules, func(r rule) bool { return reflect.DeepEqual(r, wanted) })
+	})
 }
 
 // rule is one rule of a chain.

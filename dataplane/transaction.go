@@ -101,11 +101,12 @@ func (t *transaction) replacePiece(from, to piece) {
 		case !ok:
 			t.addChains = append(t.addChains, c)
 			t.addRules = append(t.addRules, c)
-		case c.optional && len(c.rules) > len(was.rules):
+		case reflect.DeepEqual(was.rules, c.rules):
+		case c.optional && c.has(was.rules):
 			t.earlyChains = append(t.earlyChains, c)
-		case c.optional && len(c.rules) < len(was.rules):
+		case c.optional && was.has(c.rules):
 			t.lateChains = append(t.lateChains, c)
-		case !reflect.DeepEqual(was.rules, c.rules):
+		default:
 			t.flushChains = append(t.flushChains, c.name)
 			t.addRules = append(t.addRules, c)
 		}
