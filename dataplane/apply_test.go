@@ -193,18 +193,18 @@ func TestNoGap(t *testing.T) {
 // TestNoGapBetween goes round a list of rulesets that all deny the same packets,
 // for different reasons.
 func TestNoGapBetween(t *testing.T) {
-	apply := func(ctx context.Context, p *Dataplane, rs *ruleset.Ruleset) error {
-		_, err := p.Apply(ctx, rs, nil)
+	apply := func(ctx context.Context, p *Dataplane, from, to *ruleset.Ruleset) error {
+		_, err := p.Apply(ctx, to, difference(from, to))
 		return err
 	}
-	resync := func(ctx context.Context, p *Dataplane, rs *ruleset.Ruleset) error {
-		_, err := p.Resync(ctx, rs)
+	resync := func(ctx context.Context, p *Dataplane, _, to *ruleset.Ruleset) error {
+		_, err := p.Resync(ctx, to)
 		return err
 	}
 	for name, test := range map[string]struct {
 		rulesets []*ruleset.Ruleset
 		to       family
-		write    func(context.Context, *Dataplane, *ruleset.Ruleset) error
+		write    func(ctx context.Context, p *Dataplane, from, to *ruleset.Ruleset) error
 	}{
 		"an agent that numbers classes otherwise":          {renumberedClasses(), world, resync},
 		"an agent that numbers the chains of pods anew":    {renumberedPods(), world, resync},
@@ -218,8 +218,9 @@ func TestNoGapBetween(t *testing.T) {
 			f.apply(t, test.rulesets[0])
 			next := 0
 			f.probeWhile(t, f.probes(podA, test.to, unix.IPPROTO_UDP, 1500, false), func(ctx context.Context, p *Dataplane) error {
+				from := test.rulesets[next]
 				next = (next + 1) % len(test.rulesets)
-				return test.write(ctx, p, test.rulesets[next])
+				return test.write(ctx, p, from, test.rulesets[next])
 			})
 		})
 	}

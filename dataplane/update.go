@@ -255,23 +255,28 @@ func (u *update) setEndpoints(delta *ruleset.Delta) error {
 	if len(u.endpoints) == 0 {
 		u.reserveEndpoints()
 	}
+	// An address that is not listed is looked up in two maps, which do not change
+	// at the same moment. So where networks change it is listed before and unlisted
+	// after; but not where pods change too, whose rules it must not meet before.
+	apart := delta.Networks && len(delta.Subjects) == 0
 	changing := map[ruleset.ClassID]struct{}{}
-	for _, classes := range delta.Rows {
-		addKeys(changing, classes)
+	if apart {
+		for _, classes := range delta.Rows {
+			addKeys(changing, classes)
+		}
 	}
 	for address := range delta.Endpoints {
-		if err := u.setEndpoint(address, changing); err != nil {
+		if err := u.setEndpoint(address, apart, changing); err != nil {
 			return fmt.Errorf("endpoint %s: %w", address, err)
 		}
 	}
 	return nil
 }
 
-// setEndpoint lists an address before its network may get another class, and
-// unlists it after: an address that is not listed is looked up in two maps, which
-// do not change at the same moment. One whose class is among those whose rows are
-// changing is not listed before them.
-func (u *update) setEndpoint(address netip.Addr, changing map[ruleset.ClassID]struct{}) error {
+// setEndpoint lists, changes or unlists an address, apart from the rest of the
+// change if asked to. One whose class is among those whose rows are changing is not
+// listed before them.
+func (u *update) setEndpoint(address netip.Addr, apart bool, changing map[ruleset.ClassID]struct{}) error {
 	was, had := u.endpoints[address]
 	class, has := u.rs.Endpoints[address]
 	if had == has && was == class {
@@ -282,20 +287,24 @@ func (u *update) setEndpoint(address netip.Addr, changing map[ruleset.ClassID]st
 		return err
 	}
 	name := endpointsMap(address)
+	_, rowsChange := changing[class]
+	switch {
+	case !has && apart:
+		u.transaction.removeLate(name, e)
+	case !had && apart && !rowsChange:
+		u.transaction.addEarly(name, e)
+	default:
+		if had {
+			u.transaction.remove(name, e)
+		}
+		if has {
+			u.transaction.add(name, e)
+		}
+	}
 	if !has {
 		delete(u.endpoints, address)
-		u.transaction.removeLate(name, e)
 		return nil
 	}
 	u.endpoints[address] = class
-	switch _, rowsChange := changing[class]; {
-	case had:
-		u.transaction.remove(name, e)
-		u.transaction.add(name, e)
-	case rowsChange:
-		u.transaction.add(name, e)
-	default:
-		u.transaction.addEarly(name, e)
-	}
 	return nil
 }
