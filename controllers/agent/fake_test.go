@@ -16,6 +16,7 @@ import (
 	"github.com/tierwall/tierwall/dataplane"
 	"github.com/tierwall/tierwall/dataplane/dns"
 	"github.com/tierwall/tierwall/ruleset"
+	"github.com/tierwall/tierwall/test/differential"
 )
 
 // fakeKernel stands for the dataplane. It believes deltas, as the dataplane
@@ -25,7 +26,7 @@ type fakeKernel struct {
 
 	mu sync.Mutex
 	// held is what the kernel enforces; nil before the first success.
-	held *ruleset.Ruleset
+	held *differential.Mirror
 	// stale is true after a failure, until everything was compared again.
 	stale bool
 	// err fails the calls while it is set.
@@ -45,18 +46,18 @@ func newFakeKernel() *fakeKernel { return &fakeKernel{changed: make(chan struct{
 func (f *fakeKernel) Apply(_ context.Context, rs *ruleset.Ruleset, delta *ruleset.Delta) (dataplane.Result, error) {
 	return f.call(operationApply, func() {
 		if f.held == nil || f.stale {
-			f.held = clone(rs)
+			f.held = &differential.Mirror{Ruleset: *clone(rs)}
 			return
 		}
-		patch(f.held, rs, delta)
-		if diff := cmp.Diff(clone(rs), f.held, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); diff != "" && f.lost == "" {
+		f.held.Apply(rs, delta)
+		if diff := cmp.Diff(clone(rs), &f.held.Ruleset, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); diff != "" && f.lost == "" {
 			f.lost = diff
 		}
 	})
 }
 
 func (f *fakeKernel) Resync(_ context.Context, rs *ruleset.Ruleset) (dataplane.Result, error) {
-	return f.call(operationResync, func() { f.held = clone(rs) })
+	return f.call(operationResync, func() { f.held = &differential.Mirror{Ruleset: *clone(rs)} })
 }
 
 func (f *fakeKernel) call(operation string, succeed func()) (dataplane.Result, error) {
@@ -130,52 +131,6 @@ func clone(rs *ruleset.Ruleset) *ruleset.Ruleset {
 		c.Stacks[id] = &stack
 	}
 	return &c
-}
-
-// patch brings held to what rs says for the keys that delta names.
-func patch(held, rs *ruleset.Ruleset, delta *ruleset.Delta) {
-	patchMap(held.Subjects, rs.Subjects, delta.Subjects)
-	patchMap(held.Endpoints, rs.Endpoints, delta.Endpoints)
-	if delta.Networks {
-		held.Networks = slices.Clone(rs.Networks)
-	}
-	for id := range delta.Stacks {
-		patchStack(held, rs, id)
-	}
-	for id, rows := range delta.Tables {
-		if stack := held.Stacks[id]; stack != nil {
-			patchMap(stack.Table, rs.Stacks[id].Table, rows)
-		}
-	}
-	for id, classes := range delta.Rows {
-		if stack := held.Stacks[id]; stack != nil {
-			patchMap(stack.Rows, rs.Stacks[id].Rows, classes)
-		}
-	}
-}
-
-func patchStack(held, rs *ruleset.Ruleset, id ruleset.StackID) {
-	if rs.Stacks[id] == nil {
-		delete(held.Stacks, id)
-		return
-	}
-	stack := *rs.Stacks[id]
-	stack.Rows, stack.Table = map[ruleset.ClassID]ruleset.RowID{}, map[ruleset.RowID]ruleset.Row{}
-	if last := held.Stacks[id]; last != nil {
-		stack.Rows, stack.Table = last.Rows, last.Table
-	}
-	stack.Table[0] = rs.Stacks[id].Table[0]
-	held.Stacks[id] = &stack
-}
-
-func patchMap[K comparable, V any](held, from map[K]V, named map[K]struct{}) {
-	for k := range named {
-		if v, ok := from[k]; ok {
-			held[k] = v
-		} else {
-			delete(held, k)
-		}
-	}
 }
 
 // fakeProxy stands for a DNS proxy that learns nothing.
