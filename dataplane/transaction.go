@@ -107,8 +107,7 @@ func (t *transaction) replacePiece(from, to piece) {
 		case c.optional && was.has(c.rules):
 			t.lateChains = append(t.lateChains, c)
 		default:
-			t.flushChains = append(t.flushChains, c.name)
-			t.addRules = append(t.addRules, c)
+			t.changeRules([]chain{c})
 		}
 	}
 	for name := range old {
