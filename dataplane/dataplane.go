@@ -130,6 +130,10 @@ func (d *Dataplane) Apply(ctx context.Context, rs *ruleset.Ruleset, delta *rules
 		d.mirror = nil
 		return Result{}, err
 	}
+	if !m.makeRoom(t) {
+		d.mirror = nil
+		return d.takeOver(ctx, rs)
+	}
 	return d.commit(ctx, m, t)
 }
 
@@ -156,6 +160,7 @@ func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
+	m.makeRoom(t) // all sets are new, so there is enough
 	found, err := takeInventory(d.conn)
 	if err != nil || d.stubborn {
 		t.addTable, t.wipeTable = true, true

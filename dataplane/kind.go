@@ -96,8 +96,8 @@ func (k setKind) keyType() nftables.SetDatatype {
 	}
 }
 
-// definition returns the set as google/nftables describes it. Sets have no
-// fixed size, so that they grow with their content.
+// definition returns the set as google/nftables describes it, for any number of
+// elements.
 func (k setKind) definition(table *nftables.Table, name string) *nftables.Set {
 	s := &nftables.Set{
 		Table:        table,

@@ -33,6 +33,8 @@ type mirror struct {
 	podChains *numbering
 	// decisions counts the elements and rules that go to a decision's chain.
 	decisions map[ruleset.Decision]int
+	// rooms has the sets of fixed size by name.
+	rooms map[string]*room
 	// unreloadable is true if there was an element that does not survive listing
 	// and reloading.
 	unreloadable bool
@@ -61,6 +63,7 @@ func newMirror() *mirror {
 		stacks:    map[ruleset.StackID]*stackMirror{},
 		podChains: newNumbering(),
 		decisions: map[ruleset.Decision]int{},
+		rooms:     map[string]*room{},
 	}
 }
 

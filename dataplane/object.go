@@ -41,8 +41,10 @@ type rule struct {
 
 // set is a named set or map with its elements.
 type set struct {
-	name     string
-	kind     setKind
+	name string
+	kind setKind
+	// size is how many elements there may be; 0 for any number.
+	size     int
 	elements map[elementKey]element
 }
 

@@ -112,6 +112,7 @@ func (q *queue) buildUp(t *transaction) {
 	}
 	for _, s := range t.addSets {
 		definition := s.kind.definition(q.table, q.generation.name(s.name))
+		definition.Size = uint32(s.size)
 		q.fail(q.conn.AddSet(definition, nil))
 		q.ids[s.name] = definition
 		q.messages++
