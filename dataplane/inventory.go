@@ -52,8 +52,7 @@ func takeInventory(conn *nftables.Conn) (*inventory, error) {
 // end or the new one, and neither changes under it. What is there goes last.
 func (t *transaction) takeOver(found *inventory) {
 	t.addTable = true
-	t.newTable = len(found.chains)+len(found.sets) == 0
-	if t.newTable {
+	if len(found.chains)+len(found.sets) == 0 {
 		return
 	}
 	t.generation = found.generation() + 1

@@ -18,7 +18,7 @@ const (
 	bytesPerMessage    = 60000
 )
 
-// send sends the transaction, in up to three batches, and returns the count of
+// send sends the transaction, in up to three steps, and returns the count of
 // messages.
 func (t *transaction) send(conn *nftables.Conn) (int, error) {
 	messages := 0
@@ -26,10 +26,12 @@ func (t *transaction) send(conn *nftables.Conn) (int, error) {
 		if step.awaits {
 			awaitPackets()
 		}
-		n, err := step.sendBatch(conn)
-		messages += n
-		if err != nil {
-			return messages, err
+		for batch := range step.batches() {
+			n, err := batch.sendBatch(conn)
+			messages += n
+			if err != nil {
+				return messages, err
+			}
 		}
 	}
 	return messages, nil

@@ -22,13 +22,14 @@ import (
 // would. With all of that there before the change and after it, there is no such
 // moment.
 func (t *transaction) steps() []*transaction {
-	if t.wipeTable || t.newTable || t.renews() {
+	if t.wipeTable || t.renews() {
 		return []*transaction{t.inOneStep()}
 	}
 	create, change, remove := newTransaction(), newTransaction(), newTransaction()
 	create.generation, change.generation, remove.generation = t.generation, t.generation, t.generation
 	create.addTable, create.addSets = t.addTable, t.addSets
 	create.addElements, change.addElements = t.splitElements()
+	create.divisible = true
 	change.removeElements, remove.removeElements = t.removeElements, t.lateElements
 	remove.deleteSets, remove.deleteChains = t.deleteSets, t.deleteChains
 	remove.oldSets, remove.oldChains = t.oldSets, t.oldChains

@@ -13,9 +13,11 @@ import (
 // is torn down before anything is built up, so the kernel never finds a chain or
 // set still in use, and a name can be given up and taken again.
 type transaction struct {
-	// The table itself: wipe deletes all that is in it; new says that there is
-	// nothing in it.
-	addTable, wipeTable, newTable bool
+	// The table itself: wipe deletes all that is in it.
+	addTable, wipeTable bool
+	// divisible says that nothing leads to what is added, so that it matters to no
+	// packet whether it comes in one batch.
+	divisible bool
 	// awaits says that packets under way have to leave the rules first.
 	awaits bool
 	// generation is in the names of all objects but old ones, which are as the
