@@ -125,13 +125,13 @@ func newDelta() Delta {
 func (c *Compiler) Ruleset() *Ruleset { return &c.ruleset }
 
 // Update compiles all that changed since the last Update and returns what that
-// changed in the Ruleset.
+// changed in the Ruleset. It is what Steps does, without the states between.
 func (c *Compiler) Update() *Delta {
-	merged := newDelta()
-	for delta := range c.Steps() {
-		merged.merge(delta)
+	c.takePending()
+	for step := c.policyStep; step != nil; {
+		step = step()
 	}
-	return &merged
+	return c.takeDelta()
 }
 
 // Steps compiles all that changed since the last Update, in a few steps, and
@@ -171,10 +171,7 @@ func (c *Compiler) inventoryStep() step {
 // refineStep tells apart what pending policies will tell apart, and leaves all
 // stacks as they are.
 func (c *Compiler) refineStep() step {
-	for key, policy := range c.pending {
-		c.replacePolicy(key, policy)
-	}
-	clear(c.pending)
+	c.takePending()
 	c.settleFeatures()
 	c.refining = true
 	for _, change := range c.reclassify() {
@@ -183,6 +180,14 @@ func (c *Compiler) refineStep() step {
 	c.refining = false
 	c.listNetworks()
 	return c.policyStep
+}
+
+// takePending replaces the policies that were set or deleted.
+func (c *Compiler) takePending() {
+	for key, policy := range c.pending {
+		c.replacePolicy(key, policy)
+	}
+	clear(c.pending)
 }
 
 // policyStep changes what is decided.

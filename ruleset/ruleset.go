@@ -4,7 +4,6 @@
 package ruleset
 
 import (
-	"maps"
 	"net/netip"
 )
 
@@ -136,24 +135,6 @@ type Delta struct {
 // Empty reports whether nothing changed.
 func (d *Delta) Empty() bool {
 	return len(d.Endpoints) == 0 && len(d.Subjects) == 0 && !d.Networks && len(d.Stacks) == 0 && len(d.Tables) == 0 && len(d.Rows) == 0
-}
-
-// merge adds the keys of other.
-func (d *Delta) merge(other *Delta) {
-	maps.Copy(d.Endpoints, other.Endpoints)
-	maps.Copy(d.Subjects, other.Subjects)
-	d.Networks = d.Networks || other.Networks
-	maps.Copy(d.Stacks, other.Stacks)
-	mergeKeys(d.Tables, other.Tables)
-	mergeKeys(d.Rows, other.Rows)
-}
-
-func mergeKeys[K comparable](to, from map[StackID]map[K]struct{}) {
-	for id, keys := range from {
-		for key := range keys {
-			mark(to, id, key)
-		}
-	}
 }
 
 // mark adds a key of a stack.

@@ -92,15 +92,18 @@ func (w *walker) arrive(state *oracle.Cluster) error {
 	return nil
 }
 
-// update compiles and brings the mirror up to date with the Delta alone.
+// update compiles, in steps as the agent does, and brings the mirror up to date
+// with the Deltas alone.
 func (w *walker) update() error {
 	w.updates++
-	delta, rs := w.agent.Compiler.Update(), w.agent.Compiler.Ruleset()
-	w.mirror.Apply(rs, delta)
-	if reflect.DeepEqual(&w.mirror.Ruleset, rs) {
-		return nil
+	rs := w.agent.Compiler.Ruleset()
+	for delta := range w.agent.Compiler.Steps() {
+		w.mirror.Apply(rs, delta)
+		if !reflect.DeepEqual(&w.mirror.Ruleset, rs) {
+			return fmt.Errorf("the Delta does not name all that changed (-ruleset +mirror):\n%s", textDiff(rs, &w.mirror.Ruleset))
+		}
 	}
-	return fmt.Errorf("the Delta does not name all that changed (-ruleset +mirror):\n%s", textDiff(rs, &w.mirror.Ruleset))
+	return nil
 }
 
 func (w *walker) compareWithScratch(state *oracle.Cluster) error {
