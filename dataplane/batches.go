@@ -6,25 +6,26 @@ package dataplane
 import (
 	"iter"
 	"maps"
+	"slices"
 )
 
-// elementsPerBatch bounds the elements of a batch that may be divided. A batch
-// needs about 1 kB of memory for each, in messages and their parts.
-const elementsPerBatch = 20_000
+// What a batch that may be divided is divided into: at most so many elements of a
+// set, or chains, or chains' rules. In a batch an element takes about 0.7 kB of
+// memory, a chain 2 kB and a rule 6 kB.
+const (
+	elementsPerBatch = 20_000
+	chainsPerBatch   = 2_000
+)
 
-// batches returns what is sent as one netlink batch each, one after the other.
+// batches returns what is sent as one netlink batch each, one after the other. Of
+// what is added, chains come first: elements and rules lead to them.
 func (t *transaction) batches() iter.Seq[*transaction] {
+	if !t.divisible {
+		return func(yield func(*transaction) bool) { yield(t) }
+	}
 	return func(yield func(*transaction) bool) {
-		apart := t.takeApart()
-		if !yield(t) {
-			return
-		}
-		for _, name := range sortedKeys(apart) {
-			for elements := apart[name]; len(elements) > 0; {
-				batch := newTransaction()
-				batch.generation = t.generation
-				count := min(len(elements), elementsPerBatch)
-				batch.addElements[name], elements = elements[:count], elements[count:]
+		for _, part := range []iter.Seq[*transaction]{t.newChains(), t.withoutParts(), t.elementsOfLargeSets(), t.rulesOfNewChains()} {
+			for batch := range part {
 				if !yield(batch) {
 					return
 				}
@@ -33,19 +34,89 @@ func (t *transaction) batches() iter.Seq[*transaction] {
 	}
 }
 
-// takeApart takes the elements of large new sets out of a divisible transaction.
-// Where an element is one end of an interval, both ends have to come together.
-func (t *transaction) takeApart() map[string][]element {
-	apart := map[string][]element{}
-	if !t.divisible {
-		return apart
-	}
-	t.addElements = maps.Clone(t.addElements)
-	for _, s := range t.addSets {
-		if elements := t.addElements[s.name]; len(elements) > elementsPerBatch && (!s.kind.isInterval() || s.kind.isRanges()) {
-			apart[s.name] = elements
-			delete(t.addElements, s.name)
+// part returns an empty transaction to fill with a part of this one.
+func (t *transaction) part() *transaction {
+	part := newTransaction()
+	part.generation = t.generation
+	return part
+}
+
+// manyChains reports whether new chains, and their rules, come in batches of their
+// own.
+func (t *transaction) manyChains() bool { return len(t.addChains) > chainsPerBatch }
+
+// newChains yields the chains, without rules, if they are many.
+func (t *transaction) newChains() iter.Seq[*transaction] {
+	return func(yield func(*transaction) bool) {
+		if !t.manyChains() {
+			return
+		}
+		for chains := range slices.Chunk(t.addChains, chainsPerBatch) {
+			batch := t.part()
+			batch.addTable, batch.addChains = t.addTable, chains
+			if !yield(batch) {
+				return
+			}
 		}
 	}
-	return apart
+}
+
+// withoutParts yields what has no batches of its own.
+func (t *transaction) withoutParts() iter.Seq[*transaction] {
+	return func(yield func(*transaction) bool) {
+		rest := *t
+		if t.manyChains() {
+			isNew := byName(t.addChains, func(c chain) string { return c.name })
+			rest.addChains = nil
+			rest.addRules = slices.DeleteFunc(slices.Clone(t.addRules), func(c chain) bool { _, ok := isNew[c.name]; return ok })
+		}
+		rest.addElements = maps.Clone(t.addElements)
+		for _, name := range t.largeSets() {
+			delete(rest.addElements, name)
+		}
+		yield(&rest)
+	}
+}
+
+// largeSets names the new sets with so many elements that those come in batches of
+// their own. Where an element is one end of an interval, both ends have to come
+// together.
+func (t *transaction) largeSets() []string {
+	var names []string
+	for _, s := range t.addSets {
+		if len(t.addElements[s.name]) > elementsPerBatch && (!s.kind.isInterval() || s.kind.isRanges()) {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+func (t *transaction) elementsOfLargeSets() iter.Seq[*transaction] {
+	return func(yield func(*transaction) bool) {
+		for _, name := range slices.Sorted(slices.Values(t.largeSets())) {
+			for elements := range slices.Chunk(t.addElements[name], elementsPerBatch) {
+				batch := t.part()
+				batch.addElements[name] = elements
+				if !yield(batch) {
+					return
+				}
+			}
+			delete(t.addElements, name) // what was sent may be collected
+		}
+	}
+}
+
+func (t *transaction) rulesOfNewChains() iter.Seq[*transaction] {
+	return func(yield func(*transaction) bool) {
+		if !t.manyChains() {
+			return
+		}
+		for chains := range slices.Chunk(t.addChains, chainsPerBatch) {
+			batch := t.part()
+			batch.addRules = chains
+			if !yield(batch) {
+				return
+			}
+		}
+	}
 }

@@ -5,50 +5,73 @@ package dataplane
 
 import (
 	"encoding/binary"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// batched is a transaction's batches, by how many elements of which set they add.
-func batched(t *transaction) []map[string]int {
-	var all []map[string]int
+// batchSize is what a batch adds: so many elements of which set, chains, and
+// chains with rules.
+type batchSize struct {
+	Elements      map[string]int
+	Chains, Rules int
+}
+
+func sizesOf(t *transaction) []batchSize {
+	var all []batchSize
 	for batch := range t.batches() {
-		counts := map[string]int{}
+		size := batchSize{Elements: map[string]int{}, Chains: len(batch.addChains), Rules: len(batch.addRules)}
 		for name, elements := range batch.addElements {
-			counts[name] = len(elements)
+			size.Elements[name] = len(elements)
 		}
-		all = append(all, counts)
+		all = append(all, size)
 	}
 	return all
 }
 
+// TestBatches has only a transaction divided that packets do not see as a whole,
+// and of that only what is large; both ends of intervals stay together.
 func TestBatches(t *testing.T) {
-	const many, few = 2*elementsPerBatch + 1, 3
-	filled := func() *transaction {
+	const elements, chains = 2*elementsPerBatch + 1, chainsPerBatch + 1
+	large := func() *transaction {
 		tx := newTransaction()
 		for name, kind := range map[string]setKind{setEndpoints4: kindEndpoints4, setNetworks4: kindNetworks4, "ranges": kindRowRanges} {
 			tx.addSets = append(tx.addSets, newSet(name, kind))
-			for i := range uint32(many) {
+			for i := range uint32(elements) {
 				tx.add(name, element{elementKey: elementKey{key: string(binary.BigEndian.AppendUint32(nil, i))}})
 			}
 		}
 		tx.addSets = append(tx.addSets, newSet(setEgress4, kindDispatch4))
-		tx.add(setEgress4, make([]element, few)...)
+		tx.add(setEgress4, element{}, element{})
+		var to piece
+		for i := range chains {
+			to.chains = append(to.chains, chain{name: fmt.Sprint("chain-", i), rules: []rule{{}}})
+		}
+		tx.replacePiece(piece{}, to)
+		tx.changeRules([]chain{{name: "changed", rules: []rule{{}}}})
 		return tx
 	}
-	whole := map[string]int{setEndpoints4: many, setNetworks4: many, "ranges": many, setEgress4: few}
-	if diff := cmp.Diff([]map[string]int{whole}, batched(filled())); diff != "" {
+	want := []batchSize{{map[string]int{setEndpoints4: elements, setNetworks4: elements, "ranges": elements, setEgress4: 2}, chains, chains + 1}}
+	if diff := cmp.Diff(want, sizesOf(large())); diff != "" {
 		t.Errorf("a transaction that packets see as a whole (-want +got):\n%s", diff)
 	}
-	divisible := filled()
+	divisible := large()
 	divisible.divisible = true
-	want := []map[string]int{
-		{setNetworks4: many, setEgress4: few},
-		{setEndpoints4: elementsPerBatch}, {setEndpoints4: elementsPerBatch}, {setEndpoints4: 1},
-		{"ranges": elementsPerBatch}, {"ranges": elementsPerBatch}, {"ranges": 1},
+	want = []batchSize{
+		{map[string]int{}, chainsPerBatch, 0},
+		{map[string]int{}, 1, 0},
+		{map[string]int{setNetworks4: elements, setEgress4: 2}, 0, 1},
+		{map[string]int{setEndpoints4: elementsPerBatch}, 0, 0},
+		{map[string]int{setEndpoints4: elementsPerBatch}, 0, 0},
+		{map[string]int{setEndpoints4: 1}, 0, 0},
+		{map[string]int{"ranges": elementsPerBatch}, 0, 0},
+		{map[string]int{"ranges": elementsPerBatch}, 0, 0},
+		{map[string]int{"ranges": 1}, 0, 0},
+		{map[string]int{}, 0, chainsPerBatch},
+		{map[string]int{}, 0, 1},
 	}
-	if diff := cmp.Diff(want, batched(divisible)); diff != "" {
+	if diff := cmp.Diff(want, sizesOf(divisible)); diff != "" {
 		t.Errorf("a divisible transaction (-want +got):\n%s", diff)
 	}
 }

@@ -118,11 +118,8 @@ func (d *Dataplane) Apply(ctx context.Context, rs *ruleset.Ruleset, delta *rules
 	if d.mirror == nil {
 		return d.takeOver(ctx, rs)
 	}
-	if delta == nil {
-		delta = d.mirror.everything(rs)
-	}
 	m := d.mirror
-	if len(delta.Subjects) > 0 {
+	if delta == nil || len(delta.Subjects) > 0 {
 		m.proxy = d.proxyFor(rs)
 	}
 	t, err := m.update(rs, delta)
@@ -156,7 +153,7 @@ func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, 
 	}
 	m := newMirror()
 	m.proxy = d.proxyFor(rs)
-	t, err := m.update(rs, m.everything(rs))
+	t, err := m.update(rs, nil)
 	if err != nil {
 		return Result{}, err
 	}
@@ -184,14 +181,15 @@ func (d *Dataplane) commit(ctx context.Context, m *mirror, t *transaction) (Resu
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	elements := t.size()
+	// The transaction is not kept: while it is sent, what was sent may be collected.
+	elements, unreloadable := t.size(), t.unreloadable
 	messages, err := t.send(d.conn)
 	if err != nil {
 		return Result{}, errors.Join(fmt.Errorf("apply table inet %s: %w", TableName, err), d.disconnect())
 	}
 	d.mirror = m
 	d.dropRoutes()
-	if t.unreloadable && !m.unreloadable {
+	if unreloadable && !m.unreloadable {
 		m.unreloadable = true
 		d.config.Logger.Info("So many classes of peers are in use that a listing of the nftables table must not be loaded back; "+
 			"traffic is judged correctly", "limit", reloadable)

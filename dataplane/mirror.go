@@ -4,6 +4,7 @@
 package dataplane
 
 import (
+	"iter"
 	"net/netip"
 
 	"github.com/tierwall/tierwall/ruleset"
@@ -68,18 +69,15 @@ func newMirror() *mirror {
 }
 
 // everything returns a delta that names all of rs and all that is in the
-// mirror.
+// mirror, but for the endpoints, which are many: allEndpoints has them.
 func (m *mirror) everything(rs *ruleset.Ruleset) *ruleset.Delta {
 	d := &ruleset.Delta{
-		Endpoints: map[netip.Addr]struct{}{},
-		Subjects:  map[netip.Addr]struct{}{{}: {}},
-		Networks:  true,
-		Stacks:    map[ruleset.StackID]struct{}{},
-		Tables:    map[ruleset.StackID]map[ruleset.RowID]struct{}{},
-		Rows:      map[ruleset.StackID]map[ruleset.ClassID]struct{}{},
+		Subjects: map[netip.Addr]struct{}{{}: {}},
+		Networks: true,
+		Stacks:   map[ruleset.StackID]struct{}{},
+		Tables:   map[ruleset.StackID]map[ruleset.RowID]struct{}{},
+		Rows:     map[ruleset.StackID]map[ruleset.ClassID]struct{}{},
 	}
-	addKeys(d.Endpoints, m.endpoints)
-	addKeys(d.Endpoints, rs.Endpoints)
 	addKeys(d.Stacks, m.stacks)
 	addKeys(d.Stacks, rs.Stacks)
 	for id := range d.Stacks {
@@ -95,6 +93,20 @@ func (m *mirror) everything(rs *ruleset.Ruleset) *ruleset.Delta {
 		}
 	}
 	return d
+}
+
+// allEndpoints yields the addresses of all endpoints of rs and of all that are in
+// the mirror; some twice.
+func (m *mirror) allEndpoints(rs *ruleset.Ruleset) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for _, endpoints := range []map[netip.Addr]ruleset.ClassID{rs.Endpoints, m.endpoints} {
+			for address := range endpoints {
+				if !yield(address) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func addKeys[K comparable, V any](to map[K]struct{}, from map[K]V) {

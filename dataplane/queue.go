@@ -5,6 +5,7 @@ package dataplane
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/google/nftables"
@@ -130,7 +131,7 @@ func (q *queue) buildUp(t *transaction) {
 
 func (q *queue) elements(sets map[string][]element, send func(*nftables.Set, []nftables.SetElement) error) {
 	for _, name := range sortedKeys(sets) {
-		for _, chunk := range chunks(sets[name], q.generation) {
+		for chunk := range chunks(sets[name], q.generation) {
 			q.fail(send(q.set(name), chunk))
 			q.messages++
 		}
@@ -177,23 +178,26 @@ func (r rule) definition(c *nftables.Chain) *nftables.Rule {
 	return definition
 }
 
-// chunks splits elements so that each chunk fits into one message.
-func chunks(elements []element, g generation) [][]nftables.SetElement {
-	var all [][]nftables.SetElement
-	chunk := make([]nftables.SetElement, 0, min(len(elements), elementsPerMessage))
-	size := 0
-	for _, e := range elements {
-		if len(chunk) == elementsPerMessage || size+e.size() > bytesPerMessage {
-			all = append(all, chunk)
-			chunk, size = make([]nftables.SetElement, 0, elementsPerMessage), 0
+// chunks splits elements so that each chunk fits into one message. A chunk is good
+// until the next one is asked for.
+func chunks(elements []element, g generation) iter.Seq[[]nftables.SetElement] {
+	return func(yield func([]nftables.SetElement) bool) {
+		chunk := make([]nftables.SetElement, 0, min(len(elements), elementsPerMessage))
+		size := 0
+		for _, e := range elements {
+			if len(chunk) == elementsPerMessage || size+e.size() > bytesPerMessage {
+				if !yield(chunk) {
+					return
+				}
+				chunk, size = chunk[:0], 0
+			}
+			chunk = append(chunk, e.definition(g))
+			size += e.size()
 		}
-		chunk = append(chunk, e.definition(g))
-		size += e.size()
+		if len(chunk) > 0 {
+			yield(chunk)
+		}
 	}
-	if len(chunk) == 0 {
-		return all
-	}
-	return append(all, chunk)
 }
 
 // size is not below the element's size in a message.

@@ -5,6 +5,7 @@ package dataplane
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 
@@ -17,16 +18,23 @@ type update struct {
 	*mirror
 	rs          *ruleset.Ruleset
 	transaction *transaction
+	// addresses are those of the endpoints to look at.
+	addresses iter.Seq[netip.Addr]
 	// before is how many elements and rules went to a decision that this update
 	// touches.
 	before map[ruleset.Decision]int
 }
 
-// update returns what changes in the kernel. After an error the mirror is of no
-// use any more.
+// update returns what changes in the kernel, by what delta names, or by everything
+// if it is nil. After an error the mirror is of no use any more.
 func (m *mirror) update(rs *ruleset.Ruleset, delta *ruleset.Delta) (*transaction, error) {
 	u := update{mirror: m, rs: rs, transaction: newTransaction(), before: map[ruleset.Decision]int{}}
 	u.transaction.generation = m.generation
+	if delta == nil {
+		delta, u.addresses = m.everything(rs), m.allEndpoints(rs)
+	} else {
+		u.addresses = maps.Keys(delta.Endpoints)
+	}
 	u.setPiece(pieceBase, m.base)
 	if len(delta.Subjects) > 0 {
 		subjects, err := renderSubjects(rs, m.podChains)
@@ -265,7 +273,7 @@ func (u *update) setEndpoints(delta *ruleset.Delta) error {
 			addKeys(changing, classes)
 		}
 	}
-	for address := range delta.Endpoints {
+	for address := range u.addresses {
 		if err := u.setEndpoint(address, apart, changing); err != nil {
 			return fmt.Errorf("endpoint %s: %w", address, err)
 		}
