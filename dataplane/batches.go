@@ -91,17 +91,41 @@ func (t *transaction) largeSets() []string {
 	return names
 }
 
+// elementsOfLargeSets yields the elements that have batches of their own.
 func (t *transaction) elementsOfLargeSets() iter.Seq[*transaction] {
+	large := maps.Clone(t.streams)
+	for _, name := range t.largeSets() {
+		large[name] = stream{len(t.addElements[name]), slices.Values(t.addElements[name])}
+	}
 	return func(yield func(*transaction) bool) {
-		for _, name := range slices.Sorted(slices.Values(t.largeSets())) {
-			for elements := range slices.Chunk(t.addElements[name], elementsPerBatch) {
+		for _, name := range sortedKeys(large) {
+			for elements := range large[name].chunks() {
 				batch := t.part()
 				batch.addElements[name] = elements
 				if !yield(batch) {
 					return
 				}
 			}
-			delete(t.addElements, name) // what was sent may be collected
+		}
+	}
+}
+
+// chunks yields as many elements as a batch has. A chunk is good until the next one
+// is asked for.
+func (s stream) chunks() iter.Seq[[]element] {
+	return func(yield func([]element) bool) {
+		chunk := make([]element, 0, min(s.count, elementsPerBatch))
+		for e := range s.elements {
+			if len(chunk) == elementsPerBatch {
+				if !yield(chunk) {
+					return
+				}
+				chunk = chunk[:0]
+			}
+			chunk = append(chunk, e)
+		}
+		if len(chunk) > 0 {
+			yield(chunk)
 		}
 	}
 }

@@ -6,6 +6,7 @@ package dataplane
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,7 +43,8 @@ func TestBatches(t *testing.T) {
 				tx.add(name, element{elementKey: elementKey{key: string(binary.BigEndian.AppendUint32(nil, i))}})
 			}
 		}
-		tx.addSets = append(tx.addSets, newSet(setEgress4, kindDispatch4))
+		tx.addSets = append(tx.addSets, newSet(setEgress4, kindDispatch4), newSet(setEndpoints6, kindEndpoints6))
+		tx.streams[setEndpoints6] = stream{elements, slices.Values(make([]element, elements))}
 		tx.add(setEgress4, element{}, element{})
 		var to piece
 		for i := range chains {
@@ -52,8 +54,8 @@ func TestBatches(t *testing.T) {
 		tx.changeRules([]chain{{name: "changed", rules: []rule{{}}}})
 		return tx
 	}
-	want := []batchSize{{map[string]int{setEndpoints4: elements, setNetworks4: elements, "ranges": elements, setEgress4: 2}, chains, chains + 1}}
-	if diff := cmp.Diff(want, sizesOf(large())); diff != "" {
+	want := []batchSize{{map[string]int{setEndpoints4: elements, setEndpoints6: elements, setNetworks4: elements, "ranges": elements, setEgress4: 2}, chains, chains + 1}}
+	if diff := cmp.Diff(want, sizesOf(large().inOneStep())); diff != "" {
 		t.Errorf("a transaction that packets see as a whole (-want +got):\n%s", diff)
 	}
 	divisible := large()
@@ -65,6 +67,9 @@ func TestBatches(t *testing.T) {
 		{map[string]int{setEndpoints4: elementsPerBatch}, 0, 0},
 		{map[string]int{setEndpoints4: elementsPerBatch}, 0, 0},
 		{map[string]int{setEndpoints4: 1}, 0, 0},
+		{map[string]int{setEndpoints6: elementsPerBatch}, 0, 0},
+		{map[string]int{setEndpoints6: elementsPerBatch}, 0, 0},
+		{map[string]int{setEndpoints6: 1}, 0, 0},
 		{map[string]int{"ranges": elementsPerBatch}, 0, 0},
 		{map[string]int{"ranges": elementsPerBatch}, 0, 0},
 		{map[string]int{"ranges": 1}, 0, 0},

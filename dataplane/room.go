@@ -32,8 +32,9 @@ func (m *mirror) makeRoom(t *transaction) bool {
 	for i := range t.addSets {
 		s := &t.addSets[i]
 		if s.kind.hasFixedSize() {
-			s.size = max(minimumRoom, roomFactor*(len(t.addElements[s.name])+len(t.earlyElements[s.name])))
-			m.rooms[s.name] = &room{size: s.size}
+			streamed := t.streams[s.name].count
+			s.size = max(minimumRoom, roomFactor*(len(t.addElements[s.name])+len(t.earlyElements[s.name])+streamed))
+			m.rooms[s.name] = &room{used: streamed, size: s.size}
 		}
 	}
 	enough := true

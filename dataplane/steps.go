@@ -29,7 +29,7 @@ func (t *transaction) steps() []*transaction {
 	create.generation, change.generation, remove.generation = t.generation, t.generation, t.generation
 	create.addTable, create.addSets = t.addTable, t.addSets
 	create.addElements, change.addElements = t.splitElements()
-	create.divisible = true
+	create.streams, create.divisible = t.streams, true
 	change.removeElements, remove.removeElements = t.removeElements, t.lateElements
 	remove.deleteSets, remove.deleteChains = t.deleteSets, t.deleteChains
 	remove.oldSets, remove.oldChains = t.oldSets, t.oldChains
@@ -53,6 +53,10 @@ func (t *transaction) splitElements() (early, change map[string][]element) {
 
 // inOneStep is the transaction without anything early or late.
 func (t *transaction) inOneStep() *transaction {
+	for name, s := range t.streams {
+		t.addElements[name] = slices.AppendSeq(t.addElements[name], s.elements)
+	}
+	clear(t.streams)
 	for name, elements := range t.earlyElements {
 		t.addElements[name] = append(t.addElements[name], elements...)
 	}

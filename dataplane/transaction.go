@@ -5,6 +5,7 @@ package dataplane
 
 import (
 	"cmp"
+	"iter"
 	"reflect"
 	"slices"
 )
@@ -35,6 +36,9 @@ type transaction struct {
 	addElements map[string][]element
 	addRules    []chain
 
+	// streams are further elements of new sets, by set.
+	streams map[string]stream
+
 	// What nothing leads to before the change may come early, and what nothing
 	// leads to after it goes late. Of earlyChains and lateChains the rules change.
 	earlyElements, lateElements map[string][]element
@@ -49,7 +53,15 @@ func newTransaction() *transaction {
 	return &transaction{
 		removeElements: map[string][]element{}, addElements: map[string][]element{},
 		earlyElements: map[string][]element{}, lateElements: map[string][]element{},
+		streams: map[string]stream{},
 	}
+}
+
+// stream is elements that are so many that they are rendered only when they are
+// sent.
+type stream struct {
+	count    int
+	elements iter.Seq[element]
 }
 
 func (t *transaction) add(setName string, e ...element) { t.addTo(t.addElements, setName, e) }
@@ -88,6 +100,9 @@ func (t *transaction) size() int {
 		for _, elements := range sets {
 			n += len(elements)
 		}
+	}
+	for _, s := range t.streams {
+		n += s.count
 	}
 	return n
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/tierwall/tierwall/ruleset"
 )
@@ -18,6 +19,8 @@ type update struct {
 	*mirror
 	rs          *ruleset.Ruleset
 	transaction *transaction
+	// anew says that the mirror is new, and so the table.
+	anew bool
 	// addresses are those of the endpoints to look at.
 	addresses iter.Seq[netip.Addr]
 	// before is how many elements and rules went to a decision that this update
@@ -28,7 +31,7 @@ type update struct {
 // update returns what changes in the kernel, by what delta names, or by everything
 // if it is nil. After an error the mirror is of no use any more.
 func (m *mirror) update(rs *ruleset.Ruleset, delta *ruleset.Delta) (*transaction, error) {
-	u := update{mirror: m, rs: rs, transaction: newTransaction(), before: map[ruleset.Decision]int{}}
+	u := update{mirror: m, rs: rs, transaction: newTransaction(), before: map[ruleset.Decision]int{}, anew: len(m.pieces) == 0}
 	u.transaction.generation = m.generation
 	if delta == nil {
 		delta, u.addresses = m.everything(rs), m.allEndpoints(rs)
@@ -248,20 +251,48 @@ func (u *update) setNetworks(delta *ruleset.Delta) error {
 	return nil
 }
 
-// reserveEndpoints makes room for all endpoints of a table that is written anew.
-func (u *update) reserveEndpoints() {
+// fillEndpoints is setEndpoints for a table that is written anew.
+func (u *update) fillEndpoints() error {
+	u.endpoints = make(map[netip.Addr]ruleset.ClassID, len(u.rs.Endpoints))
+	maps.Copy(u.endpoints, u.rs.Endpoints)
 	counts := map[string]int{}
-	for address := range u.rs.Endpoints {
+	for address, class := range u.endpoints {
+		number, err := numberOf(uint32(class))
+		if err != nil {
+			return fmt.Errorf("endpoint %s: %w", address, err)
+		}
+		u.transaction.unreloadable = u.transaction.unreloadable || !isReloadable(string(number[:]))
 		counts[endpointsMap(address)]++
 	}
 	for name, count := range counts {
-		u.transaction.addElements[name] = make([]element, 0, count)
+		elements := u.endpointsIn(name)
+		if count > elementsPerBatch {
+			u.transaction.streams[name] = stream{count, elements}
+			continue
+		}
+		u.transaction.add(name, slices.Collect(elements)...)
+	}
+	return nil
+}
+
+// endpointsIn renders the elements of one map of endpoints. All of them can be
+// rendered.
+func (m *mirror) endpointsIn(name string) iter.Seq[element] {
+	return func(yield func(element) bool) {
+		for address, class := range m.endpoints {
+			if endpointsMap(address) != name {
+				continue
+			}
+			if e, err := renderEndpoint(address, class); err == nil && !yield(e) {
+				return
+			}
+		}
 	}
 }
 
 func (u *update) setEndpoints(delta *ruleset.Delta) error {
-	if len(u.endpoints) == 0 {
-		u.reserveEndpoints()
+	if u.anew {
+		return u.fillEndpoints()
 	}
 	// An address that is not listed is looked up in two maps, which do not change
 	// at the same moment. So where networks change it is listed before and unlisted
