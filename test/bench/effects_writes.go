@@ -18,6 +18,9 @@ import (
 	"github.com/tierwall/tierwall/test/bench/fakecluster"
 )
 
+// companions is the number of the first late pod that is there before another one.
+const companions = 1_000
+
 // effects are the writes that are measured. The three policies close what
 // nothing has decided about; the address opens what a NetworkPolicy closes.
 func (w *world) effects() []effect {
@@ -31,8 +34,12 @@ func (w *world) effects() []effect {
 		created("upstream ClusterNetworkPolicy created", denyingUpstream),
 		created("Tierwall ClusterNetworkPolicy created", denying),
 		{
-			name: "pod's address set", prepare: inTurn(w.create(isolating), w.create(latePod)), write: w.setAddress, undo: inTurn(w.remove(latePod), w.remove(isolating)),
+			name: "pod's address set, first with its labels", prepare: inTurn(w.create(isolating), w.create(latePod)), write: w.setAddress, undo: inTurn(w.remove(latePod), w.remove(isolating)),
 			source: lateAddress, allowed: true,
+		},
+		{
+			name: "pod's address set, as of others", prepare: inTurn(w.create(isolating), companion(w.create(latePod)), companion(w.setAddress), w.create(latePod)), write: w.setAddress,
+			undo: inTurn(w.remove(latePod), companion(w.remove(latePod)), w.remove(isolating)), source: lateAddress, allowed: true,
 		},
 	}
 }
@@ -93,6 +100,11 @@ func latePod(i int) client.Object {
 		ObjectMeta: metav1.ObjectMeta{Namespace: fakecluster.NamespaceName(0), Name: fmt.Sprintf("effect-%d", i), Labels: labels},
 		Spec:       corev1.PodSpec{NodeName: fakecluster.NodeName(1), Containers: []corev1.Container{{Name: "main", Image: "none"}}},
 	}
+}
+
+// companion does a step with another late pod, which is there all the time.
+func companion(step func(context.Context, int) error) func(context.Context, int) error {
+	return func(ctx context.Context, i int) error { return step(ctx, companions+i) }
 }
 
 func lateAddress(i int) netip.Addr { return fakecluster.Address(1<<21 + i) }

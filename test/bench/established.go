@@ -108,12 +108,10 @@ func reportConnections(all []*treatment) error {
 		title: "TCP through the node",
 		head:  []string{"tables", "established, Gbit/s", "to no policy", "to conntrack only", "connect, request, response: connections/s", "to no policy", "to conntrack only"},
 	}
-	median := func(samples []float64) float64 { return quantile(append([]float64(nil), samples[1:]...), 0.5) }
 	for _, v := range all {
-		bits, rate := median(v.throughput), median(v.rate)
 		t.add(v.name,
-			fmt.Sprintf("%.2f", bits/1e9), fmt.Sprintf("%.2f", bits/median(all[0].throughput)), fmt.Sprintf("%.2f", bits/median(all[1].throughput)),
-			fmt.Sprintf("%.0f", rate), fmt.Sprintf("%.2f", rate/median(all[0].rate)), fmt.Sprintf("%.2f", rate/median(all[1].rate)))
+			fmt.Sprintf("%.2f", median(v.throughput)/1e9), toOther(v.throughput, all[0].throughput), toOther(v.throughput, all[1].throughput),
+			fmt.Sprintf("%.0f", median(v.rate)), toOther(v.rate, all[0].rate), toOther(v.rate, all[1].rate))
 	}
 	return t.write(os.Stdout)
 }

@@ -167,30 +167,22 @@ func (v *variant) round() error {
 	return v.network.ForgetConnections()
 }
 
-// median is that of all rounds but the first.
-func (v *variant) median() time.Duration {
-	samples := append([]time.Duration(nil), v.samples[1:]...)
-	return quantile(samples, 0.5)
-}
-
 func reportPackets(variants []*variant, ip6 bool) error {
 	family := "IPv4"
 	if ip6 {
 		family = "IPv6"
 	}
-	base := variants[0].median()
+	base := variants[0].samples
 	t := table{
-		title: fmt.Sprintf("First packet of a connection, %s: conntrack only %s µs", family, micros(base)),
+		title: fmt.Sprintf("First packet of a connection, %s: conntrack only %s µs", family, micros(median(base))),
 		head:  []string{"policies that select the pod", "count", "µs", "to conntrack only", "to the smallest count"},
 	}
-	var smallest time.Duration
+	var smallest []time.Duration
 	for i, v := range variants[1:] {
 		if v.name != variants[i].name {
-			smallest = v.median()
+			smallest = v.samples
 		}
-		t.add(v.name, fmt.Sprint(v.policies), micros(v.median()), ratio(v.median(), base), ratio(v.median(), smallest))
+		t.add(v.name, fmt.Sprint(v.policies), micros(median(v.samples)), toOther(v.samples, base), toOther(v.samples, smallest))
 	}
 	return t.write(os.Stdout)
 }
-
-func ratio(a, b time.Duration) string { return fmt.Sprintf("%.2f", float64(a)/float64(b)) }
