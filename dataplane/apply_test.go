@@ -201,6 +201,13 @@ func TestNoGapBetween(t *testing.T) {
 		_, err := p.Resync(ctx, to)
 		return err
 	}
+	// outgrow begins with a table that has no room for many more elements.
+	outgrow := func(ctx context.Context, p *Dataplane, from, to *ruleset.Ruleset) error {
+		if err := resync(ctx, p, nil, from); err != nil {
+			return err
+		}
+		return apply(ctx, p, from, to)
+	}
 	for name, test := range map[string]struct {
 		rulesets []*ruleset.Ruleset
 		to       family
@@ -212,6 +219,7 @@ func TestNoGapBetween(t *testing.T) {
 		"a class with the only row of ranges, among pods":  {firstRanges(300), office, apply},
 		"an address that gets its network's class":         {unlisted(300), office, apply},
 		"pods come and change the numbers of pods' chains": {renumberedPods(), world, apply},
+		"pods come for which there is no room":             {unlisted(300), office, outgrow},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)

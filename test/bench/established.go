@@ -108,10 +108,11 @@ func reportConnections(all []*treatment) error {
 		title: "TCP through the node",
 		head:  []string{"tables", "established, Gbit/s", "to no policy", "to conntrack only", "connect, request, response: connections/s", "to no policy", "to conntrack only"},
 	}
+	to := func(samples, other []float64) string { return decimals(median(ratios(samples, other))) }
 	for _, v := range all {
 		t.add(v.name,
-			fmt.Sprintf("%.2f", median(v.throughput)/1e9), toOther(v.throughput, all[0].throughput), toOther(v.throughput, all[1].throughput),
-			fmt.Sprintf("%.0f", median(v.rate)), toOther(v.rate, all[0].rate), toOther(v.rate, all[1].rate))
+			fmt.Sprintf("%.2f", median(v.throughput)/1e9), to(v.throughput, all[0].throughput), to(v.throughput, all[1].throughput),
+			fmt.Sprintf("%.0f", median(v.rate)), to(v.rate, all[0].rate), to(v.rate, all[1].rate))
 	}
 	return t.write(os.Stdout)
 }

@@ -39,15 +39,19 @@ func quantile[T ~int64 | ~float64](samples []T, q float64) T {
 // median is that of all rounds but the first, which warms up.
 func median[T ~int64 | ~float64](samples []T) T { return quantile(slices.Clone(samples[1:]), 0.5) }
 
-// toOther is the median of what a round's sample is to the other's of the same
-// round: a machine that is slow for some rounds is so for both.
-func toOther[T ~int64 | ~float64](samples, other []T) string {
-	ratios := make([]float64, len(samples))
+// ratios returns what each sample is to the other of the same round. Their median
+// says more than the ratio of medians: a machine that is slow for a while is so for
+// both.
+func ratios[T ~int64 | ~float64](samples, other []T) []float64 {
+	all := make([]float64, len(samples))
 	for i := range samples {
-		ratios[i] = float64(samples[i]) / float64(other[i])
+		all[i] = float64(samples[i]) / float64(other[i])
 	}
-	return fmt.Sprintf("%.2f", median(ratios))
+	return all
 }
+
+// decimals formats a ratio.
+func decimals(ratio float64) string { return fmt.Sprintf("%.2f", ratio) }
 
 // micros formats a time in microseconds.
 func micros(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d.Nanoseconds())/1e3) }
