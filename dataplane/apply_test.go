@@ -219,7 +219,7 @@ func TestNoGapBetween(t *testing.T) {
 		"a class with the only row of ranges, among pods":  {firstRanges(300), office, apply},
 		"an address that gets its network's class":         {unlisted(300), office, apply},
 		"pods come and change the numbers of pods' chains": {renumberedPods(), world, apply},
-		"pods come for which there is no room":             {unlisted(300), office, outgrow},
+		"pods come for which there is no room":             {unlisted(2 * minimumRoom), office, outgrow},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)

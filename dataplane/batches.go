@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// What a batch that may be divided is divided into: at most so many elements of a
-// set, or chains, or chains' rules. In a batch an element takes about 0.7 kB of
+// What a transaction that may be divided is divided into, if it has more: so many
+// elements, or chains, or rules of chains. In a batch an element takes about 0.7 kB of
 // memory, a chain 2 kB and a rule 6 kB.
 const (
 	elementsPerBatch = 20_000
@@ -24,7 +24,7 @@ func (t *transaction) batches() iter.Seq[*transaction] {
 		return func(yield func(*transaction) bool) { yield(t) }
 	}
 	return func(yield func(*transaction) bool) {
-		for _, part := range []iter.Seq[*transaction]{t.newChains(), t.withoutParts(), t.elementsOfLargeSets(), t.rulesOfNewChains()} {
+		for _, part := range []iter.Seq[*transaction]{t.newChains(), t.withoutParts(), t.elementsApart(), t.rulesOfNewChains()} {
 			for batch := range part {
 				if !yield(batch) {
 					return
@@ -71,61 +71,55 @@ func (t *transaction) withoutParts() iter.Seq[*transaction] {
 			rest.addRules = slices.DeleteFunc(slices.Clone(t.addRules), func(c chain) bool { _, ok := isNew[c.name]; return ok })
 		}
 		rest.addElements = maps.Clone(t.addElements)
-		for _, name := range t.largeSets() {
+		apart := t.apart()
+		for name := range apart {
 			delete(rest.addElements, name)
+		}
+		if apart == nil {
+			rest.renderStreams()
 		}
 		yield(&rest)
 	}
 }
 
-// largeSets names the new sets with so many elements that those come in batches of
-// their own. Where an element is one end of an interval, both ends have to come
-// together.
-func (t *transaction) largeSets() []string {
-	var names []string
-	for _, s := range t.addSets {
-		if len(t.addElements[s.name]) > elementsPerBatch && (!s.kind.isInterval() || s.kind.isRanges()) {
-			names = append(names, s.name)
+// apart returns the elements that come in batches of their own, by set: all of
+// them if there are many. But where an element is one end of an interval, both ends
+// have to come together.
+func (t *transaction) apart() map[string]iter.Seq[element] {
+	if t.size() <= elementsPerBatch {
+		return nil
+	}
+	apart := map[string]iter.Seq[element]{}
+	for name, elements := range t.addElements {
+		if name != setNetworks4 && name != setNetworks6 {
+			apart[name] = slices.Values(elements)
 		}
 	}
-	return names
+	for name, s := range t.streams {
+		apart[name] = s.elements
+	}
+	return apart
 }
 
-// elementsOfLargeSets yields the elements that have batches of their own.
-func (t *transaction) elementsOfLargeSets() iter.Seq[*transaction] {
-	large := maps.Clone(t.streams)
-	for _, name := range t.largeSets() {
-		large[name] = stream{len(t.addElements[name]), slices.Values(t.addElements[name])}
-	}
+// elementsApart yields the elements that have batches of their own.
+func (t *transaction) elementsApart() iter.Seq[*transaction] {
 	return func(yield func(*transaction) bool) {
-		for _, name := range sortedKeys(large) {
-			for elements := range large[name].chunks() {
-				batch := t.part()
-				batch.addElements[name] = elements
+		batch, count := t.part(), 0
+		apart := t.apart()
+		for _, name := range sortedKeys(apart) {
+			for e := range apart[name] {
+				batch.addElements[name] = append(batch.addElements[name], e)
+				if count++; count < elementsPerBatch {
+					continue
+				}
 				if !yield(batch) {
 					return
 				}
+				batch, count = t.part(), 0
 			}
 		}
-	}
-}
-
-// chunks yields as many elements as a batch has. A chunk is good until the next one
-// is asked for.
-func (s stream) chunks() iter.Seq[[]element] {
-	return func(yield func([]element) bool) {
-		chunk := make([]element, 0, min(s.count, elementsPerBatch))
-		for e := range s.elements {
-			if len(chunk) == elementsPerBatch {
-				if !yield(chunk) {
-					return
-				}
-				chunk = chunk[:0]
-			}
-			chunk = append(chunk, e)
-		}
-		if len(chunk) > 0 {
-			yield(chunk)
+		if count > 0 {
+			yield(batch)
 		}
 	}
 }

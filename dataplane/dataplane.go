@@ -107,7 +107,7 @@ func (d *Dataplane) connect() error {
 // Apply brings the kernel's table to what rs says; for packets it is one change.
 // The first call takes over whatever table is there. Later calls look only at
 // what delta names, or at everything if delta is nil, and send nothing if nothing
-// differs.
+// differs; but if a map has no room for what comes, the whole table is written anew.
 //
 // rs must not change during the call. After an error the kernel decides as it
 // did before, and the next call, whatever its delta, brings all of the table up
@@ -127,8 +127,8 @@ func (d *Dataplane) Apply(ctx context.Context, rs *ruleset.Ruleset, delta *rules
 		d.mirror = nil
 		return Result{}, err
 	}
-	if !m.makeRoom(t) {
-		d.mirror = nil
+	if outgrown := m.makeRoom(t); outgrown != "" {
+		d.config.Logger.Info("The nftables table is written anew with more room; all counters begin at zero", "outgrown", outgrown)
 		return d.takeOver(ctx, rs)
 	}
 	return d.commit(ctx, m, t)
@@ -146,6 +146,7 @@ func (d *Dataplane) Resync(ctx context.Context, rs *ruleset.Ruleset) (Result, er
 // that is there brought in order, it is deleted and created in one transaction
 // the next time.
 func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, error) {
+	d.mirror = nil
 	if d.conn == nil {
 		if err := d.connect(); err != nil {
 			return Result{}, err
@@ -159,15 +160,21 @@ func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, 
 	}
 	m.makeRoom(t) // all sets are new, so there is enough
 	found, err := takeInventory(d.conn)
-	if err != nil || d.stubborn {
+	switch {
+	case d.stubborn:
+		d.config.Logger.Info("The nftables table could not be taken over; it is deleted and created in one transaction")
 		t.addTable, t.wipeTable = true, true
-	} else {
+	case err != nil:
+		d.stubborn = true
+		return Result{}, errors.Join(err, d.disconnect())
+	default:
 		t.takeOver(found)
 		m.generation = t.generation
 	}
-	d.stubborn = true
 	result, err := d.commit(ctx, m, t)
 	if err != nil {
+		// What was not sent at all, because ctx has ended, was not refused.
+		d.stubborn = d.stubborn || ctx.Err() == nil
 		return Result{}, err
 	}
 	d.stubborn = false

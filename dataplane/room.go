@@ -4,11 +4,11 @@
 package dataplane
 
 // A set of fixed size is created with room for roomFactor times the elements that
-// it has then, and for minimumRoom at least. The kernel takes 8 bytes for the room
-// of an element.
+// it has then, and for minimumRoom at least. That costs up to 21 bytes a place: the
+// kernel has one bucket of 8 bytes for 4/3 places, rounded up to a power of two.
 const (
 	roomFactor  = 2
-	minimumRoom = 64
+	minimumRoom = 256
 )
 
 // room is how many elements a set of fixed size has, and may have.
@@ -23,9 +23,8 @@ type room struct {
 func (k setKind) hasFixedSize() bool { return !k.isInterval() && k.keyType().Bytes == 4 }
 
 // makeRoom sets the sizes of new sets, and counts what comes and goes in all that
-// have one. It reports whether there is room for that: elements that go need theirs
-// until the whole transaction is done.
-func (m *mirror) makeRoom(t *transaction) bool {
+// have one. It returns the name of a set that has no room for that, or "".
+func (m *mirror) makeRoom(t *transaction) string {
 	for _, name := range t.deleteSets {
 		delete(m.rooms, name)
 	}
@@ -37,22 +36,24 @@ func (m *mirror) makeRoom(t *transaction) bool {
 			m.rooms[s.name] = &room{used: streamed, size: s.size}
 		}
 	}
-	enough := true
-	m.eachRoom(func(r *room, elements int) {
-		r.used += elements
-		enough = enough && r.used <= r.size
-	}, t.addElements, t.earlyElements)
-	m.eachRoom(func(r *room, elements int) { r.used -= elements }, t.removeElements, t.lateElements)
-	return enough
-}
-
-// eachRoom calls f for the sets of fixed size among those named.
-func (m *mirror) eachRoom(f func(r *room, elements int), named ...map[string][]element) {
-	for _, sets := range named {
-		for name, elements := range sets {
-			if r := m.rooms[name]; r != nil {
-				f(r, len(elements))
-			}
+	touched := map[string]struct{}{}
+	for _, sets := range []map[string][]element{t.earlyElements, t.addElements, t.removeElements, t.lateElements} {
+		addKeys(touched, sets)
+	}
+	outgrown := ""
+	for name := range touched {
+		if r := m.rooms[name]; r != nil && !r.take(len(t.earlyElements[name]), len(t.addElements[name]), len(t.removeElements[name]), len(t.lateElements[name])) {
+			outgrown = max(outgrown, name)
 		}
 	}
+	return outgrown
+}
+
+// take counts the elements of a transaction, and reports whether there is room in
+// each of its steps. Within a step elements go before others come.
+func (r *room) take(early, added, removed, late int) bool {
+	before := r.used + early
+	change := before - removed + added
+	r.used = change - late
+	return max(before, change) <= r.size
 }

@@ -17,13 +17,13 @@ type grown struct {
 	rs *ruleset.Ruleset
 }
 
-// set lists endpoints 10.9.0.first to 10.9.0.last in a class, or unlists them if
+// set lists endpoints first to last of 10.9.0.0/16 in a class, or unlists them if
 // it is 0, and returns what that took.
-func (g grown) set(t *testing.T, class ruleset.ClassID, first, last byte) Result {
+func (g grown) set(t *testing.T, class ruleset.ClassID, first, last int) Result {
 	t.Helper()
 	delta := &ruleset.Delta{Endpoints: map[netip.Addr]struct{}{}}
-	for i := int(first); i <= int(last); i++ {
-		address := netip.AddrFrom4([4]byte{10, 9, 0, byte(i)})
+	for i := first; i <= last; i++ {
+		address := netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)})
 		delta.Endpoints[address] = struct{}{}
 		if g.rs.Endpoints[address] = class; class == 0 {
 			delete(g.rs.Endpoints, address)
@@ -52,20 +52,23 @@ func (g grown) reaches(t *testing.T, address string, want bool) {
 func TestOutgrown(t *testing.T) {
 	g := grown{newFixture(t), guarded()}
 	g.apply(t, g.rs)
-	if got := g.set(t, classOffice, 1, minimumRoom/2); got.TookOver {
+	if got := g.set(t, classOffice, 1, 3*minimumRoom/4); got.TookOver {
 		t.Errorf("took over for what there was room for: %+v", got)
 	}
-	got := g.set(t, classOffice, 1+minimumRoom/2, 200)
+	if got := g.set(t, classWorld, 1, 3*minimumRoom/4); got.TookOver {
+		t.Errorf("took over for elements that others make room for: %+v", got)
+	}
+	got := g.set(t, classOffice, 1, 2*minimumRoom)
 	if !got.TookOver {
 		t.Errorf("more elements than there was room for: %+v, want a take-over", got)
 	}
 	g.reaches(t, "10.9.0.1", true)
-	g.reaches(t, "10.9.0.200", true)
-	g.reaches(t, "10.9.0.201", false)
-	if got := g.set(t, classOffice, 201, 201); got.TookOver || got.Messages != 1 {
+	g.reaches(t, "10.9.2.0", true)
+	g.reaches(t, "10.9.2.1", false)
+	if got := g.set(t, classOffice, 2*minimumRoom+1, 2*minimumRoom+1); got.TookOver || got.Messages != 1 {
 		t.Errorf("one more endpoint afterwards: %+v, want one message", got)
 	}
-	g.reaches(t, "10.9.0.201", true)
+	g.reaches(t, "10.9.2.1", true)
 	g.checkGuarded(t)
 }
 

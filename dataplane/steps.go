@@ -53,10 +53,7 @@ func (t *transaction) splitElements() (early, change map[string][]element) {
 
 // inOneStep is the transaction without anything early or late.
 func (t *transaction) inOneStep() *transaction {
-	for name, s := range t.streams {
-		t.addElements[name] = slices.AppendSeq(t.addElements[name], s.elements)
-	}
-	clear(t.streams)
+	t.renderStreams()
 	for name, elements := range t.earlyElements {
 		t.addElements[name] = append(t.addElements[name], elements...)
 	}

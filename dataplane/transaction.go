@@ -64,6 +64,14 @@ type stream struct {
 	elements iter.Seq[element]
 }
 
+// renderStreams makes elements like all others of the streams.
+func (t *transaction) renderStreams() {
+	for name, s := range t.streams {
+		t.addElements[name] = slices.AppendSeq(t.addElements[name], s.elements)
+	}
+	t.streams = nil
+}
+
 func (t *transaction) add(setName string, e ...element) { t.addTo(t.addElements, setName, e) }
 
 // addEarly adds elements that nothing leads to before the change.

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
-	"slices"
 
 	"github.com/tierwall/tierwall/ruleset"
 )
@@ -265,12 +264,7 @@ func (u *update) fillEndpoints() error {
 		counts[endpointsMap(address)]++
 	}
 	for name, count := range counts {
-		elements := u.endpointsIn(name)
-		if count > elementsPerBatch {
-			u.transaction.streams[name] = stream{count, elements}
-			continue
-		}
-		u.transaction.add(name, slices.Collect(elements)...)
+		u.transaction.streams[name] = stream{count, u.endpointsIn(name)}
 	}
 	return nil
 }

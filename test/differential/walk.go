@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/tierwall/tierwall/ruleset"
 	"github.com/tierwall/tierwall/test/oracle"
 )
 
@@ -24,6 +25,8 @@ type Way struct {
 	Split bool
 	// Squashed compiles only at the end.
 	Squashed bool
+	// Whole compiles at once, not in steps.
+	Whole bool
 }
 
 // Ways returns all ways, by name.
@@ -34,6 +37,7 @@ func Ways() map[string]Way {
 		"split":               {Split: true},
 		"backwards and split": {Backwards: true, Split: true},
 		"squashed":            {Squashed: true},
+		"each at once":        {Whole: true},
 	}
 }
 
@@ -42,7 +46,7 @@ func Ways() map[string]Way {
 // with the Deltas must be equal to it, and repeating all of the state must change
 // nothing. It returns how many Updates it made.
 func Walk(states []*oracle.Cluster, way Way) (int, error) {
-	w := walker{agent: NewAgent(), mirror: NewMirror()}
+	w := walker{way: way, agent: NewAgent(), mirror: NewMirror()}
 	for i := range states {
 		state := states[i]
 		if way.Backwards {
@@ -71,6 +75,7 @@ func Walk(states []*oracle.Cluster, way Way) (int, error) {
 }
 
 type walker struct {
+	way     Way
 	agent   *Agent
 	mirror  *Mirror
 	updates int
@@ -92,12 +97,14 @@ func (w *walker) arrive(state *oracle.Cluster) error {
 	return nil
 }
 
-// update compiles, in steps as the agent does, and brings the mirror up to date
-// with the Deltas alone.
+// update compiles, and brings the mirror up to date with the Deltas alone.
 func (w *walker) update() error {
 	w.updates++
-	rs := w.agent.Compiler.Ruleset()
-	for delta := range w.agent.Compiler.Steps() {
+	rs, deltas := w.agent.Compiler.Ruleset(), w.agent.Compiler.Steps()
+	if w.way.Whole {
+		deltas = func(yield func(*ruleset.Delta) bool) { yield(w.agent.Compiler.Update()) }
+	}
+	for delta := range deltas {
 		w.mirror.Apply(rs, delta)
 		if !reflect.DeepEqual(&w.mirror.Ruleset, rs) {
 			return fmt.Errorf("the Delta does not name all that changed (-ruleset +mirror):\n%s", textDiff(rs, &w.mirror.Ruleset))
