@@ -53,6 +53,8 @@ type Compiler struct {
 	announced []*feature
 	// refining is true while no decision may change.
 	refining bool
+	// deferring is true while subjects wait for the networks of their stacks.
+	deferring bool
 	// nodeSelectors counts the live features that look at pods' nodes.
 	nodeSelectors int
 
@@ -159,9 +161,26 @@ func (c *Compiler) Steps() iter.Seq[*Delta] {
 // step is one of Steps; it returns the next, or nil after the last.
 type step func() step
 
-// inventoryStep takes in what is known of pods, namespaces, nodes and names.
+// inventoryStep takes in what is known of pods, namespaces, nodes and names. Where
+// stacks that begin tell networks apart, their subjects have to wait: see
+// listSubjects.
 func (c *Compiler) inventoryStep() step {
+	c.deferring = true
 	c.compileAll()
+	c.deferring = false
+	if len(c.touchedSubjectAddresses) > 0 {
+		return c.subjectStep
+	}
+	return c.afterInventory()
+}
+
+// subjectStep lists the subjects that had to wait for networks.
+func (c *Compiler) subjectStep() step {
+	c.listSubjects()
+	return c.afterInventory()
+}
+
+func (c *Compiler) afterInventory() step {
 	if len(c.pending) > 0 {
 		return c.refineStep
 	}
@@ -228,8 +247,8 @@ func (c *Compiler) compileAll() {
 		c.buildRows(s)
 	}
 	c.touchedStacks = c.touchedStacks[:0]
-	c.listSubjects()
 	c.listNetworks()
+	c.listSubjects()
 }
 
 // reclassify gives every address that may have another signature its class, and

@@ -41,3 +41,40 @@ func TestDeltaNamesStackWhosePoliciesChanged(t *testing.T) {
 		t.Errorf("stacks are %v, the Delta names %v", want, d.Stacks)
 	}
 }
+
+// A pod came under stacks that tell networks apart in the commit in which these were
+// told apart. The kernel changes networks last in a commit, so for a moment the
+// stacks judged by classes that they did not know, and dropped packets that neither
+// the state before nor the one after drops.
+func TestSubjectsComeAfterTheNetworksOfTheirStacks(t *testing.T) {
+	w := newWorld(t)
+	deny := &Policy{Key: PolicyKey{Name: "a"}, Subject: podsIn(t, "", "app=late")}
+	deny.Rules[Ingress] = []Rule{{Action: Deny, Peers: []Peer{{Net: &Network{CIDR: netip.MustParsePrefix("192.0.2.0/24")}}}}}
+	w.SetPolicy(deny)
+	w.Update()
+	late := Pod{UID: "late", Namespace: "shop", Name: "late", Labels: labels.Set{"app": "late"}, Node: "here", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.200")}}
+	for _, test := range []struct {
+		name string
+		do   func()
+		// networks and subjects say in which commits these change.
+		networks, subjects []bool
+	}{
+		{"the first pod of the stack", func() { w.SetPod(late) }, []bool{true, false, false}, []bool{false, true, false}},
+		{"another pod of the stack", func() {
+			another := late
+			another.UID, another.Name, another.Addresses = "another", "another", []netip.Addr{netip.MustParseAddr("10.0.0.201")}
+			w.SetPod(another)
+		}, []bool{false, false}, []bool{true, false}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.do()
+			var networks, subjects []bool
+			for d := range w.Steps() {
+				networks, subjects = append(networks, d.Networks), append(subjects, len(d.Subjects) > 0)
+			}
+			if !slices.Equal(networks, test.networks) || !slices.Equal(subjects, test.subjects) {
+				t.Errorf("networks change in %v, subjects in %v; want %v and %v", networks, subjects, test.networks, test.subjects)
+			}
+		})
+	}
+}

@@ -339,12 +339,21 @@ func (c *Compiler) touchSubjectAddresses(addresses []netip.Addr) {
 	}
 }
 
-// listSubjects brings the Ruleset's subjects up to date.
+// listSubjects brings the Ruleset's subjects up to date. Networks change later in a
+// commit of the kernel than anything else. A subject that went to a stack in the same
+// commit would so be judged by it for a moment as if its peers were of the classes
+// from before, which the stack does not know. While the compiler is deferring, such
+// subjects stay as they are.
 func (c *Compiler) listSubjects() {
 	for a := range c.touchedSubjectAddresses {
 		want, ok := c.subjectAt(a)
 		have, had := c.ruleset.Subjects[a]
-		if ok == had && (!ok || want == have) {
+		unchanged := ok == had && (!ok || want == have)
+		if ok && !unchanged && c.deferring && c.delta.Networks {
+			continue
+		}
+		delete(c.touchedSubjectAddresses, a)
+		if unchanged {
 			continue
 		}
 		if ok {
@@ -354,7 +363,6 @@ func (c *Compiler) listSubjects() {
 		}
 		c.delta.Subjects[a] = struct{}{}
 	}
-	clear(c.touchedSubjectAddresses)
 }
 
 // subjectAt returns what judges the address; false if nothing does.

@@ -13,6 +13,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tierwall/tierwall/test/story"
@@ -71,6 +72,12 @@ func (e *environment) installUpstream(ctx SpecContext) {
 	e.kubectl(ctx, "create", "-k", filepath.Join(repository, "config", "crd", "upstream"))
 	DeferCleanup(e.uninstallUpstream, NodeTimeout(specTimeout))
 	e.kubectl(ctx, "wait", "--for=condition=Established", "--timeout=1m", "crd/"+upstreamResource)
+	// On a busy machine the API server tells of a kind, and serves it, some time
+	// after it calls the definition established.
+	var list unstructured.UnstructuredList
+	list.SetAPIVersion(upstreamAPI)
+	list.SetKind("ClusterNetworkPolicyList")
+	Eventually(e.client.List).WithArguments(ctx, &list).WithTimeout(patience).Should(Succeed())
 }
 
 func (e *environment) uninstallUpstream(ctx SpecContext) {
