@@ -24,7 +24,9 @@ func (t *transaction) batches() iter.Seq[*transaction] {
 		return func(yield func(*transaction) bool) { yield(t) }
 	}
 	return func(yield func(*transaction) bool) {
-		for _, part := range []iter.Seq[*transaction]{t.newChains(), t.withoutParts(), t.elementsApart(), t.rulesOfNewChains()} {
+		chains := t.newChains(func(batch *transaction, chains []chain) { batch.addTable, batch.addChains = t.addTable, chains })
+		rules := t.newChains(func(batch *transaction, chains []chain) { batch.addRules = chains })
+		for _, part := range []iter.Seq[*transaction]{chains, t.withoutParts(), t.elementsApart(), rules} {
 			for batch := range part {
 				if !yield(batch) {
 					return
@@ -45,15 +47,16 @@ func (t *transaction) part() *transaction {
 // own.
 func (t *transaction) manyChains() bool { return len(t.addChains) > chainsPerBatch }
 
-// newChains yields the chains, without rules, if they are many.
-func (t *transaction) newChains() iter.Seq[*transaction] {
+// newChains yields batches of the new chains, if they are many: of as many as
+// chainsPerBatch, which fill puts into the batch.
+func (t *transaction) newChains(fill func(batch *transaction, chains []chain)) iter.Seq[*transaction] {
 	return func(yield func(*transaction) bool) {
 		if !t.manyChains() {
 			return
 		}
 		for chains := range slices.Chunk(t.addChains, chainsPerBatch) {
 			batch := t.part()
-			batch.addTable, batch.addChains = t.addTable, chains
+			fill(batch, chains)
 			if !yield(batch) {
 				return
 			}
@@ -120,21 +123,6 @@ func (t *transaction) elementsApart() iter.Seq[*transaction] {
 		}
 		if count > 0 {
 			yield(batch)
-		}
-	}
-}
-
-func (t *transaction) rulesOfNewChains() iter.Seq[*transaction] {
-	return func(yield func(*transaction) bool) {
-		if !t.manyChains() {
-			return
-		}
-		for chains := range slices.Chunk(t.addChains, chainsPerBatch) {
-			batch := t.part()
-			batch.addRules = chains
-			if !yield(batch) {
-				return
-			}
 		}
 	}
 }

@@ -110,8 +110,9 @@ func (d *Dataplane) connect() error {
 // differs; but if a map has no room for what comes, the whole table is written anew.
 //
 // rs must not change during the call. After an error the kernel decides as it
-// did before, and the next call, whatever its delta, brings all of the table up
-// to date; so a failed delta need not be kept.
+// did before (or as rs says, if only the removal of what nothing leads to any more
+// failed), and the next call, whatever its delta, brings all of the table up to
+// date; so a failed delta need not be kept.
 func (d *Dataplane) Apply(ctx context.Context, rs *ruleset.Ruleset, delta *ruleset.Delta) (Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
