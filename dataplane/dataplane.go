@@ -144,8 +144,8 @@ func (d *Dataplane) Resync(ctx context.Context, rs *ruleset.Ruleset) (Result, er
 }
 
 // takeOver writes the whole table. Should the kernel refuse to have the table
-// that is there brought in order, it is deleted and created in one transaction
-// the next time.
+// that is there brought in order, or to list it, it is deleted and created in one
+// transaction the next time.
 func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, error) {
 	d.mirror = nil
 	if d.conn == nil {
@@ -160,15 +160,15 @@ func (d *Dataplane) takeOver(ctx context.Context, rs *ruleset.Ruleset) (Result, 
 		return Result{}, err
 	}
 	m.makeRoom(t) // all sets are new, so there is enough
-	found, err := takeInventory(d.conn)
-	switch {
-	case d.stubborn:
+	if d.stubborn {
 		d.config.Logger.Info("The nftables table could not be taken over; it is deleted and created in one transaction")
 		t.addTable, t.wipeTable = true, true
-	case err != nil:
-		d.stubborn = true
-		return Result{}, errors.Join(err, d.disconnect())
-	default:
+	} else {
+		found, err := takeInventory(d.conn)
+		if err != nil {
+			d.stubborn = true
+			return Result{}, errors.Join(err, d.disconnect())
+		}
 		t.takeOver(found)
 		m.generation = t.generation
 	}
