@@ -49,12 +49,10 @@ type Compiler struct {
 	liveNodes      map[*feature]struct{}
 	liveNetworks   map[*feature]struct{}
 	liveDomains    *DomainIndex[*feature]
-	// announced are the features that pending policies will ask for.
+	// announced are the features that stacks will ask for which are to begin.
 	announced []*feature
 	// refining is true while no decision may change.
 	refining bool
-	// deferring is true while subjects wait for the networks of their stacks.
-	deferring bool
 	// nodeSelectors counts the live features that look at pods' nodes.
 	nodeSelectors int
 
@@ -149,7 +147,7 @@ func (c *Compiler) Update() *Delta {
 // known of pods, namespaces and nodes comes before policies.
 func (c *Compiler) Steps() iter.Seq[*Delta] {
 	return func(yield func(*Delta) bool) {
-		for step := c.inventoryStep; step != nil; {
+		for step := c.networkStep; step != nil; {
 			step = step()
 			if delta := c.takeDelta(); (step == nil || !delta.Empty()) && !yield(delta) {
 				return
@@ -161,26 +159,25 @@ func (c *Compiler) Steps() iter.Seq[*Delta] {
 // step is one of Steps; it returns the next, or nil after the last.
 type step func() step
 
-// inventoryStep takes in what is known of pods, namespaces, nodes and names. Where
-// stacks that begin tell networks apart, their subjects have to wait: see
-// listSubjects.
-func (c *Compiler) inventoryStep() step {
-	c.deferring = true
-	c.compileAll()
-	c.deferring = false
-	if len(c.touchedSubjectAddresses) > 0 {
-		return c.subjectStep
+// networkStep tells networks apart for the stacks that pods are about to come under,
+// and leaves all else as it is. The kernel changes networks last in a commit: a pod
+// that went under such stacks in the same commit would be judged by them, for as long
+// as it takes, as if networks were of the classes from before, which they do not know.
+func (c *Compiler) networkStep() step {
+	s := newSettled()
+	for _, f := range c.announceNetworks() {
+		c.settle(f, &s)
 	}
-	return c.afterInventory()
+	if s.begun[networkFeature] > 0 {
+		c.rebuildNetworks()
+		c.refine()
+	}
+	return c.inventoryStep
 }
 
-// subjectStep lists the subjects that had to wait for networks.
-func (c *Compiler) subjectStep() step {
-	c.listSubjects()
-	return c.afterInventory()
-}
-
-func (c *Compiler) afterInventory() step {
+// inventoryStep takes in what is known of pods, namespaces, nodes and names.
+func (c *Compiler) inventoryStep() step {
+	c.compileAll()
 	if len(c.pending) > 0 {
 		return c.refineStep
 	}
@@ -192,13 +189,20 @@ func (c *Compiler) afterInventory() step {
 func (c *Compiler) refineStep() step {
 	c.takePending()
 	c.settleFeatures()
+	c.regroupTouched()
+	c.refine()
+	return c.policyStep
+}
+
+// refine gives addresses the classes of their signatures, where all classes that
+// come of one decide as that did.
+func (c *Compiler) refine() {
 	c.refining = true
 	for _, change := range c.reclassify() {
 		c.updateRows(change, func(*stackState) bool { return true })
 	}
 	c.refining = false
 	c.listNetworks()
-	return c.policyStep
 }
 
 // takePending replaces the policies that were set or deleted.
@@ -240,6 +244,7 @@ func (c *Compiler) compileAll() {
 	c.compileStacks()
 	c.withdrawAnnounced()
 	c.settleFeatures()
+	c.regroupTouched()
 	for _, change := range c.reclassify() {
 		c.updateRows(change, func(s *stackState) bool { return !s.touched || s.affected != nil })
 	}
@@ -251,14 +256,18 @@ func (c *Compiler) compileAll() {
 	c.listSubjects()
 }
 
-// reclassify gives every address that may have another signature its class, and
-// returns the classes whose rows have to be worked out.
-func (c *Compiler) reclassify() []classChange {
+// regroupTouched puts every address that was touched into its group.
+func (c *Compiler) regroupTouched() {
 	for _, e := range c.touchedEndpoints {
 		e.touched = false
 		c.regroup(e)
 	}
 	c.touchedEndpoints = c.touchedEndpoints[:0]
+}
+
+// reclassify gives every group that may have another signature its class, lists its
+// addresses, and returns the classes whose rows have to be worked out.
+func (c *Compiler) reclassify() []classChange {
 	changes := c.classify()
 	c.listAll()
 	return changes

@@ -126,7 +126,8 @@ func planNetworks(networks []*feature) plan {
 }
 
 // rebuildNetworks makes the networkTable of the live networks and moves the
-// endpoints whose segment is another one now.
+// endpoints whose segment is another one now, but for touched ones, whose turn is yet
+// to come.
 func (c *Compiler) rebuildNetworks() {
 	var networks []*feature
 	for f := range c.liveNetworks {
@@ -149,7 +150,9 @@ func (c *Compiler) rebuildNetworks() {
 	c.networks.ranges = flatten(c.networks.prefixes)
 	c.networksChanged = true
 	for _, e := range c.endpoints {
-		c.regroup(e)
+		if !e.touched {
+			c.regroup(e)
+		}
 	}
 	for _, s := range old {
 		if c.networks.segments[s.features.key()] != s {

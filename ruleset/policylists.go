@@ -5,6 +5,7 @@ package ruleset
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 )
 
@@ -64,6 +65,21 @@ func (l *policyLists) remove(p *policyState) bool {
 		}
 	}
 	return removed
+}
+
+// all yields the policies of all lists, some of them more than once.
+func (l *policyLists) all() iter.Seq[*policyState] {
+	return func(yield func(*policyState) bool) {
+		for d := range l {
+			for t := range l[d] {
+				for _, p := range l[d][t] {
+					if !yield(p) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // matchSubject collects the policies that select a fresh subject.

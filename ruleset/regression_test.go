@@ -46,7 +46,7 @@ func TestDeltaNamesStackWhosePoliciesChanged(t *testing.T) {
 // told apart. The kernel changes networks last in a commit, so for a moment the
 // stacks judged by classes that they did not know, and dropped packets that neither
 // the state before nor the one after drops.
-func TestSubjectsComeAfterTheNetworksOfTheirStacks(t *testing.T) {
+func TestNetworksComeBeforeTheSubjectsOfTheirStacks(t *testing.T) {
 	w := newWorld(t)
 	deny := &Policy{Key: PolicyKey{Name: "a"}, Subject: podsIn(t, "", "app=late")}
 	deny.Rules[Ingress] = []Rule{{Action: Deny, Peers: []Peer{{Net: &Network{CIDR: netip.MustParsePrefix("192.0.2.0/24")}}}}}
@@ -76,5 +76,42 @@ func TestSubjectsComeAfterTheNetworksOfTheirStacks(t *testing.T) {
 				t.Errorf("networks change in %v, subjects in %v; want %v and %v", networks, subjects, test.networks, test.subjects)
 			}
 		})
+	}
+}
+
+// New labels bring a pod under a policy that denies what another pod denied it for
+// its old labels. What the pod is to others and what judges it change together, also
+// if the policy brings networks: between the one and the other the packet would pass.
+func TestLabelsOfSubjectAndPeerChangeTogether(t *testing.T) {
+	w := newWorld(t)
+	deny := func(name string, subject *PodSelector, d Direction, peers ...Peer) {
+		p := &Policy{Key: PolicyKey{Name: name}, Subject: subject}
+		p.Rules[d] = []Rule{{Action: Deny, Peers: peers}}
+		w.SetPolicy(p)
+	}
+	deny("old", podsIn(t, "", "app=web"), Ingress, Peer{Pods: podsIn(t, "", "app=late,version=1")})
+	deny("new", podsIn(t, "", "app=late,version=2"), Egress,
+		Peer{Pods: podsIn(t, "", "app=web")}, Peer{Net: &Network{CIDR: netip.MustParsePrefix("192.0.2.0/24")}})
+	pod := Pod{UID: "late", Namespace: "shop", Name: "late", Node: "here", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.200")}}
+	set := func(version string) {
+		pod.Labels = labels.Set{"app": "late", "version": version}
+		w.SetPod(pod)
+	}
+	denied := func(d Direction, subject, peer netip.Addr) bool {
+		decision := w.Ruleset().Decide(d, subject, peer, TCP, 80)
+		return decision != nil && decision.Action == Deny
+	}
+	check := func(when string) {
+		t.Helper()
+		if late := pod.Addresses[0]; !denied(Egress, late, webAddress) && !denied(Ingress, webAddress, late) {
+			t.Errorf("%s the packet passes", when)
+		}
+	}
+	set("1")
+	w.Update()
+	check("before")
+	set("2")
+	for range w.Steps() {
+		check("in between or after")
 	}
 }

@@ -58,13 +58,17 @@ type settled struct {
 	newNames map[string]struct{}
 }
 
-// settleFeatures brings liveness, and with it all signatures, up to date with
-// what stacks ask for.
-func (c *Compiler) settleFeatures() {
-	s := settled{
+func newSettled() settled {
+	return settled{
 		pods: newSelectorIndex[*feature](), begun: map[featureKind]int{},
 		ended: map[featureID]struct{}{}, endedOf: map[featureKind]int{}, newNames: map[string]struct{}{},
 	}
+}
+
+// settleFeatures brings liveness, and with it all signatures, up to date with
+// what stacks ask for.
+func (c *Compiler) settleFeatures() {
+	s := newSettled()
 	selectors := c.nodeSelectors > 0
 	for f := range c.features.touched {
 		c.settle(f, &s)

@@ -6,6 +6,7 @@ package ruleset
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"iter"
 	"net/netip"
 	"slices"
 )
@@ -158,18 +159,60 @@ func (c *Compiler) selectSubjects(p *policyState) {
 // announce holds the features that the policy's stacks will ask for, so that they
 // can be live before the stacks change.
 func (c *Compiler) announce(p *Policy) {
-	for d := range p.Rules {
-		for i := range p.Rules[d] {
-			for _, peer := range p.Rules[d][i].Peers {
-				f := c.features.peerFeature(peer)
-				c.useFeature(f, 1)
-				c.announced = append(c.announced, f)
-			}
-		}
+	for f := range c.peersOf(p) {
+		c.hold(f)
 	}
 	for _, name := range portNames(p.Rules[Egress]) {
 		c.portName(name).announced = true
 	}
+}
+
+// announceNetworks matches fresh subjects, and holds and returns the networks that
+// policies speak of which have no stack, and select a subject that will come under
+// one.
+func (c *Compiler) announceNetworks() []*feature {
+	var networks []*feature
+	seen := map[*policyState]struct{}{}
+	for _, s := range c.touchedSubjects {
+		if !s.fresh || len(s.pods) == 0 {
+			continue
+		}
+		c.matchSubject(s)
+		for p := range s.added.all() {
+			if _, again := seen[p]; again || len(p.stacks) > 0 {
+				continue
+			}
+			seen[p] = struct{}{}
+			for f := range c.peersOf(p.policy) {
+				if f.kind == networkFeature {
+					c.hold(f)
+					networks = append(networks, f)
+				}
+			}
+		}
+	}
+	return networks
+}
+
+// peersOf yields the features that the peers of a policy's rules stand for.
+func (c *Compiler) peersOf(p *Policy) iter.Seq[*feature] {
+	return func(yield func(*feature) bool) {
+		for d := range p.Rules {
+			for i := range p.Rules[d] {
+				for _, peer := range p.Rules[d][i].Peers {
+					if !yield(c.features.peerFeature(peer)) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// hold keeps the feature in use until withdrawAnnounced.
+func (c *Compiler) hold(f *feature) {
+	c.useFeature(f, 1)
+	c.announced = append(c.announced, f)
 }
 
 // withdrawAnnounced lets go of what was announced, now that stacks hold it.
@@ -339,21 +382,12 @@ func (c *Compiler) touchSubjectAddresses(addresses []netip.Addr) {
 	}
 }
 
-// listSubjects brings the Ruleset's subjects up to date. Networks change later in a
-// commit of the kernel than anything else. A subject that went to a stack in the same
-// commit would so be judged by it for a moment as if its peers were of the classes
-// from before, which the stack does not know. While the compiler is deferring, such
-// subjects stay as they are.
+// listSubjects brings the Ruleset's subjects up to date.
 func (c *Compiler) listSubjects() {
 	for a := range c.touchedSubjectAddresses {
 		want, ok := c.subjectAt(a)
 		have, had := c.ruleset.Subjects[a]
-		unchanged := ok == had && (!ok || want == have)
-		if ok && !unchanged && c.deferring && c.delta.Networks {
-			continue
-		}
-		delete(c.touchedSubjectAddresses, a)
-		if unchanged {
+		if ok == had && (!ok || want == have) {
 			continue
 		}
 		if ok {
@@ -363,6 +397,7 @@ func (c *Compiler) listSubjects() {
 		}
 		c.delta.Subjects[a] = struct{}{}
 	}
+	clear(c.touchedSubjectAddresses)
 }
 
 // subjectAt returns what judges the address; false if nothing does.
