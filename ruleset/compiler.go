@@ -436,8 +436,8 @@ func (c *Compiler) relabelNamespace(ns *namespaceState, l labels.Set) {
 
 // SetNode adds a node or replaces what is known of it.
 func (c *Compiler) SetNode(node Node) {
-	n := c.nodes[node.Name]
-	if n == nil {
+	n, known := c.nodes[node.Name]
+	if !known {
 		n = &nodeState{}
 		c.nodes[node.Name] = n
 	}
@@ -445,7 +445,7 @@ func (c *Compiler) SetNode(node Node) {
 	c.moveNode(n, node.Addresses)
 	n.node = node
 	c.touchedNodes[n] = struct{}{}
-	if relabelled {
+	if !known || relabelled {
 		c.refreshNode(node.Name)
 	}
 }

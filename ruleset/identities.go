@@ -58,8 +58,9 @@ type identityKey struct {
 // identity is shared by the pods with equal keys, so that selectors are matched
 // once for all of them.
 type identity struct {
-	key      identityKey
-	pods     map[*podState]struct{}
+	key identityKey
+	// pods counts the pods that have it.
+	pods     int
 	features signature
 	// fresh identities have not been matched yet.
 	fresh  bool
@@ -119,16 +120,16 @@ func (c *Compiler) identify(p *podState) bool {
 	}
 	id := c.identities[key]
 	if id == nil {
-		id = &identity{key: key, pods: map[*podState]struct{}{}, groups: map[*group]struct{}{}}
+		id = &identity{key: key, groups: map[*group]struct{}{}}
 		c.identities[key] = id
 		key.namespace.identities[id] = struct{}{}
 	}
-	if len(id.pods) == 0 {
+	if id.pods == 0 {
 		c.refresh(id) // it is new, or was not matched while it had no pods
 	}
 	c.unidentify(p)
 	p.identity = id
-	id.pods[p] = struct{}{}
+	id.pods++
 	return true
 }
 
@@ -145,22 +146,19 @@ func (c *Compiler) unidentify(p *podState) {
 	if p.identity == nil {
 		return
 	}
-	delete(p.identity.pods, p)
+	p.identity.pods--
 	c.staleIdentities[p.identity] = struct{}{}
 	p.identity = nil
 }
 
 // view is what selectors see of the identity's pods.
 func (c *Compiler) view(id *identity) podView {
-	v := podView{
+	return podView{
 		namespace:       id.key.namespace.name,
 		namespaceLabels: id.key.namespace.labels,
 		podLabels:       id.key.labels.labels,
+		node:            c.nodes[id.key.node],
 	}
-	if n := c.nodes[id.key.node]; n != nil {
-		v.nodeLabels = n.node.Labels
-	}
-	return v
 }
 
 // match computes the identity's features from all live ones.
@@ -207,7 +205,7 @@ func (c *Compiler) useFeature(f *feature, by int) {
 // dropStaleIdentities forgets identities that no pod has any more.
 func (c *Compiler) dropStaleIdentities() {
 	for id := range c.staleIdentities {
-		if len(id.pods) > 0 {
+		if id.pods > 0 {
 			continue
 		}
 		c.setFeatures(id, nil)

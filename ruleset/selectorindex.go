@@ -15,7 +15,8 @@ type podView struct {
 	namespace       string
 	namespaceLabels labels.Set
 	podLabels       labels.Set
-	nodeLabels      labels.Set
+	// node is the one the pod runs on; nil if there is no such object.
+	node *nodeState
 }
 
 // matches reports whether the selector selects a pod.
@@ -25,7 +26,7 @@ func (s *PodSelector) matches(v podView) bool {
 		return false
 	case s.Namespace == "" && !s.Namespaces.Matches(v.namespaceLabels):
 		return false
-	case s.Nodes != nil && !s.Nodes.Matches(v.nodeLabels):
+	case s.Nodes != nil && (v.node == nil || !s.Nodes.Matches(v.node.node.Labels)):
 		return false
 	default:
 		return s.Pods.Matches(v.podLabels)

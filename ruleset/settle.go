@@ -199,7 +199,7 @@ func (c *Compiler) adjustIdentities(s *settled) {
 // matchFresh matches the identities that are new or whose labels changed.
 func (c *Compiler) matchFresh() {
 	for _, id := range c.freshIdentities {
-		if len(id.pods) > 0 {
+		if id.pods > 0 {
 			c.match(id)
 		}
 		id.fresh = false

@@ -87,15 +87,12 @@ func (c *Compiler) refreshSubject(s *subjectState) {
 
 // subjectView is what policies see of the subject.
 func (c *Compiler) subjectView(s *subjectState) podView {
-	v := podView{
+	return podView{
 		namespace:       s.key.namespace.name,
 		namespaceLabels: s.key.namespace.labels,
 		podLabels:       s.key.labels.labels,
+		node:            c.nodes[c.nodeName],
 	}
-	if n := c.nodes[c.nodeName]; n != nil {
-		v.nodeLabels = n.node.Labels
-	}
-	return v
 }
 
 // replacePolicy sets a policy, or forgets it if now is nil, for all subjects, and

@@ -15,15 +15,25 @@ import (
 	"github.com/tierwall/tierwall/test/oracle"
 )
 
-// Cluster generates a state: all nodes and namespaces, some pods and policies.
+// missingPercent is how often a state is without a namespace or node that pods may be
+// in or on.
+const missingPercent = 10
+
+// Cluster generates a state: most nodes and namespaces, some pods and policies. What
+// the API server says of a pod may be known before its node or namespace is.
 func Cluster() *rapid.Generator[*oracle.Cluster] {
 	return rapid.Custom(func(t *rapid.T) *oracle.Cluster {
 		c := &oracle.Cluster{Learned: learned(t)}
 		for _, name := range namespaceNames() {
-			c.Namespaces = append(c.Namespaces, namespace(t, name))
+			if !chance(t, missingPercent, "no such namespace") {
+				c.Namespaces = append(c.Namespaces, namespace(t, name))
+			}
 		}
 		for _, name := range nodeNames() {
-			c.Nodes = append(c.Nodes, node(t, name))
+			// Without LocalNode there is no agent.
+			if name == LocalNode || !chance(t, missingPercent, "no such node") {
+				c.Nodes = append(c.Nodes, node(t, name))
+			}
 		}
 		c.Pods = distinct(t, "pods", 8, pod)
 		c.NetworkPolicies = distinct(t, "NetworkPolicies", 6, networkPolicy)
@@ -105,7 +115,7 @@ func change(t *rapid.T, c *oracle.Cluster) {
 	}
 }
 
-// changeNodes keeps LocalNode: without it there is no agent.
+// changeNodes keeps LocalNode.
 func changeNodes(t *rapid.T, nodes []*corev1.Node) []*corev1.Node {
 	next := upsertOrDrop(t, nodes, func(t *rapid.T) *corev1.Node { return node(t, pick(t, "name", nodeNames()...)) })
 	if !slices.ContainsFunc(next, func(n *corev1.Node) bool { return n.Name == LocalNode }) {
