@@ -89,11 +89,12 @@ func (u *update) settleDecisions() {
 		}
 	}
 	for _, name := range sortedKeys(crossed) {
-		to := piece{}
-		if d := crossed[name]; u.decisions[d] > 0 {
-			to = renderDecision(d)
+		d := crossed[name]
+		from, to := piece{}, renderDecision(d)
+		if u.decisions[d] == 0 {
+			from, to = to, from
 		}
-		u.setPiece("decision/"+name, to)
+		u.transaction.replacePiece(from, to)
 	}
 }
 
