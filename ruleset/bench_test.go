@@ -39,7 +39,7 @@ func (s scale) benchPod(i int) Pod {
 		node = fmt.Sprintf("node-%d", i/benchLocalPods)
 	}
 	return Pod{
-		UID: fmt.Sprint(i), Namespace: fmt.Sprintf("ns-%d", i%benchNamespaces), Name: fmt.Sprintf("pod-%d", i), Node: node,
+		Namespace: fmt.Sprintf("ns-%d", i%benchNamespaces), Name: fmt.Sprintf("pod-%d", i), Node: node,
 		Labels:    labels.Set{"app": fmt.Sprintf("app-%d", i%s.policies), "pod-template-hash": fmt.Sprint(i % 5000)},
 		Addresses: []netip.Addr{benchAddress(i)},
 	}
@@ -102,7 +102,7 @@ func BenchmarkEvent(b *testing.B) {
 	for _, s := range scales() {
 		c := s.build()
 		extra := s.benchPod(benchLocalPods + 7)
-		extra.Name, extra.UID, extra.Addresses = "extra", "extra", []netip.Addr{benchAddress(s.pods + 1)}
+		extra.Name, extra.Addresses = "extra", []netip.Addr{benchAddress(s.pods + 1)}
 		relabelled := extra
 		relabelled.Labels = labels.Set{"app": "app-3"}
 		changed := [2]*Policy{s.benchPolicy(5, 81), s.benchPolicy(5, 80)}

@@ -7,7 +7,7 @@ package ruleset
 type class struct {
 	id       ClassID
 	features signature
-	groups   map[*group]struct{}
+	groups   smallSet[*group]
 }
 
 // classChange is a class whose rows have to be worked out: a new one, or one
@@ -72,7 +72,7 @@ func (c *Compiler) targetClasses(moves []move, signatures map[string]signature) 
 		}
 		if leaving[old] == nil {
 			leaving[old] = map[string]int{}
-			groupsLeft[old] = len(old.groups)
+			groupsLeft[old] = old.groups.len()
 		}
 		leaving[old][m.key] += 1 + len(m.group.endpoints)
 		groupsLeft[old]--
@@ -114,7 +114,7 @@ func (c *Compiler) target(key string, kept map[string]*class, groupsLeft map[*cl
 	if k := c.classes[key]; k != nil && !groupsEmptied(groupsLeft, k) {
 		return k
 	}
-	return &class{id: c.classIDs.take(), groups: map[*group]struct{}{}}
+	return &class{id: c.classIDs.take()}
 }
 
 // rekey gives the target classes their signatures.
@@ -124,14 +124,14 @@ func (c *Compiler) rekey(targets map[string]*class, signatures map[string]signat
 		if c.classes[key] == k {
 			continue
 		}
-		changes = append(changes, classChange{class: k, before: k.features, isNew: len(k.groups) == 0})
+		changes = append(changes, classChange{class: k, before: k.features, isNew: k.groups.len() == 0})
 		if before := k.features.key(); c.classes[before] == k {
 			delete(c.classes, before)
 		}
 	}
 	for _, change := range changes {
 		for _, f := range change.before {
-			delete(c.features.byID[f].classes, change.class)
+			c.features.byID[f].classes.remove(change.class)
 		}
 	}
 	for key, k := range targets {
@@ -142,7 +142,7 @@ func (c *Compiler) rekey(targets map[string]*class, signatures map[string]signat
 		c.displace(key)
 		c.classes[key] = k
 		for _, f := range k.features {
-			c.features.byID[f].classes[k] = struct{}{}
+			c.features.byID[f].classes.add(k)
 		}
 	}
 	return changes
@@ -161,11 +161,11 @@ func (c *Compiler) displace(key string) {
 func (c *Compiler) join(g *group, k *class) {
 	if old := g.class; old != k {
 		if old != nil {
-			delete(old.groups, g)
+			old.groups.remove(g)
 			c.staleClasses[old] = struct{}{}
 		}
 		g.class = k
-		k.groups[g] = struct{}{}
+		k.groups.add(g)
 		if g == g.key.segment.network {
 			c.relist[g.key.segment] = struct{}{}
 		}
@@ -205,14 +205,14 @@ func (c *Compiler) listAll() {
 // addresses left it.
 func (c *Compiler) dropStaleClasses() {
 	for k := range c.staleClasses {
-		if len(k.groups) > 0 {
+		if k.groups.len() > 0 {
 			continue
 		}
 		if key := k.features.key(); c.classes[key] == k {
 			delete(c.classes, key)
 		}
 		for _, f := range k.features {
-			delete(c.features.byID[f].classes, k)
+			c.features.byID[f].classes.remove(k)
 		}
 		for _, s := range c.stacks {
 			c.unsetRow(s, k.id)

@@ -27,7 +27,7 @@ type Compiler struct {
 	portSets   map[string]*portSet
 	namespaces map[string]*namespaceState
 	nodes      map[string]*nodeState
-	pods       map[podKey]*podState
+	podCount   int
 	identities map[identityKey]*identity
 	endpoints  map[netip.Addr]*endpoint
 	groups     map[groupKey]*group
@@ -80,8 +80,6 @@ type Compiler struct {
 	networksChanged         bool
 }
 
-type podKey struct{ namespace, name string }
-
 // NewCompiler returns a Compiler for the pods of one node, that knows nothing
 // yet.
 func NewCompiler(nodeName string) *Compiler {
@@ -94,7 +92,7 @@ func NewCompiler(nodeName string) *Compiler {
 		seed:  maphash.MakeSeed(),
 
 		labelSets: map[string]*labelSet{}, portSets: map[string]*portSet{},
-		namespaces: map[string]*namespaceState{}, nodes: map[string]*nodeState{}, pods: map[podKey]*podState{},
+		namespaces: map[string]*namespaceState{}, nodes: map[string]*nodeState{},
 		identities: map[identityKey]*identity{}, endpoints: map[netip.Addr]*endpoint{}, groups: map[groupKey]*group{},
 		domains: map[string]*domainState{},
 
@@ -164,8 +162,12 @@ type step func() step
 // that went under such stacks in the same commit would be judged by them, for as long
 // as it takes, as if networks were of the classes from before, which they do not know.
 func (c *Compiler) networkStep() step {
+	networks := c.announceNetworks()
+	if len(networks) == 0 {
+		return c.inventoryStep()
+	}
 	s := newSettled()
-	for _, f := range c.announceNetworks() {
+	for _, f := range networks {
 		c.settle(f, &s)
 	}
 	if s.begun[networkFeature] > 0 {
@@ -299,7 +301,7 @@ type Stats struct {
 // Stats returns the sizes as of the last Update.
 func (c *Compiler) Stats() Stats {
 	s := Stats{
-		Policies: len(c.policies), Pods: len(c.pods),
+		Policies: len(c.policies), Pods: c.podCount,
 		Endpoints: len(c.endpoints), Listed: len(c.ruleset.Endpoints), Networks: len(c.ruleset.Networks),
 		Classes: len(c.classes), Stacks: len(c.stacks), Subjects: len(c.ruleset.Subjects),
 	}
@@ -329,15 +331,14 @@ func (c *Compiler) listNetworks() {
 
 // SetPod adds a pod or replaces what is known of it.
 func (c *Compiler) SetPod(pod Pod) {
-	key := podKey{pod.Namespace, pod.Name}
-	old := c.pods[key]
 	ns := c.namespace(pod.Namespace)
+	old := ns.pods[pod.Name]
 	p := &podState{
-		uid: pod.UID, name: pod.Name, namespace: ns, node: pod.Node, created: pod.Created, addresses: pod.Addresses,
+		name: pod.Name, namespace: ns, node: pod.Node, created: pod.Created, addresses: pod.Addresses,
 		labels: c.internLabels(pod.Labels), ports: c.internPorts(pod.Ports),
 	}
-	ns.pods++
-	c.pods[key] = p
+	ns.pods[p.name] = p
+	c.podCount++
 	c.identify(p)
 	for _, a := range p.addresses {
 		c.claim(a, p)
@@ -354,7 +355,7 @@ func (c *Compiler) SetPod(pod Pod) {
 // PodAddresses returns the addresses that a pod was set with; none if it is
 // unknown. The caller must not change them.
 func (c *Compiler) PodAddresses(namespace, name string) []netip.Addr {
-	if p := c.pods[podKey{namespace, name}]; p != nil {
+	if p := c.pod(namespace, name); p != nil {
 		return p.addresses
 	}
 	return nil
@@ -362,14 +363,21 @@ func (c *Compiler) PodAddresses(namespace, name string) []netip.Addr {
 
 // DeletePod forgets a pod; it may be unknown.
 func (c *Compiler) DeletePod(namespace, name string) {
-	key := podKey{namespace, name}
-	if p := c.pods[key]; p != nil {
-		delete(c.pods, key)
+	if p := c.pod(namespace, name); p != nil {
+		delete(p.namespace.pods, name)
 		c.removePod(p)
 	}
 }
 
-// removePod takes everything away from a pod that is not in c.pods any more.
+// pod returns a pod; nil if it is unknown.
+func (c *Compiler) pod(namespace, name string) *podState {
+	if ns := c.namespaces[namespace]; ns != nil {
+		return ns.pods[name]
+	}
+	return nil
+}
+
+// removePod takes everything away from a pod that is not in its namespace any more.
 func (c *Compiler) removePod(p *podState) {
 	for _, a := range p.addresses {
 		c.unclaim(a, p)
@@ -381,7 +389,7 @@ func (c *Compiler) removePod(p *podState) {
 	c.unidentify(p)
 	c.releaseLabels(p.labels)
 	c.releasePorts(p.ports)
-	p.namespace.pods--
+	c.podCount--
 	c.dropNamespaceIfUnused(p.namespace)
 }
 
@@ -390,14 +398,14 @@ func (c *Compiler) removePod(p *podState) {
 func (c *Compiler) namespace(name string) *namespaceState {
 	ns := c.namespaces[name]
 	if ns == nil {
-		ns = &namespaceState{name: name, identities: map[*identity]struct{}{}, subjects: map[*subjectState]struct{}{}}
+		ns = &namespaceState{name: name, pods: map[string]*podState{}, identities: map[*identity]struct{}{}, subjects: map[*subjectState]struct{}{}}
 		c.namespaces[name] = ns
 	}
 	return ns
 }
 
 func (c *Compiler) dropNamespaceIfUnused(ns *namespaceState) {
-	if !ns.known && ns.pods == 0 {
+	if !ns.known && len(ns.pods) == 0 {
 		delete(c.namespaces, ns.name)
 	}
 }
@@ -468,13 +476,12 @@ func (c *Compiler) moveNode(n *nodeState, addresses []netip.Addr) {
 		return
 	}
 	for _, a := range n.node.Addresses {
-		e := c.endpointAt(a)
-		e.nodes = slices.DeleteFunc(e.nodes, func(m *nodeState) bool { return m == n })
+		o := c.endpointAt(a).otherOwners()
+		o.nodes = slices.DeleteFunc(o.nodes, func(m *nodeState) bool { return m == n })
 	}
 	for _, a := range addresses {
-		e := c.endpointAt(a)
-		if !slices.Contains(e.nodes, n) {
-			e.nodes = append(e.nodes, n)
+		if o := c.endpointAt(a).otherOwners(); !slices.Contains(o.nodes, n) {
+			o.nodes = append(o.nodes, n)
 		}
 	}
 }

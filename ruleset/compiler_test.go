@@ -29,12 +29,12 @@ func newWorld(t *testing.T) *world {
 	w := &world{NewCompiler("here"), t}
 	w.SetNamespace("shop", labels.Set{"team": "shop"})
 	w.SetNamespace("dev", labels.Set{"team": "dev"})
-	w.SetPod(Pod{UID: "1", Namespace: "shop", Name: "web", Labels: labels.Set{"app": "web"}, Node: "here", Addresses: []netip.Addr{webAddress}})
+	w.SetPod(Pod{Namespace: "shop", Name: "web", Labels: labels.Set{"app": "web"}, Node: "here", Addresses: []netip.Addr{webAddress}})
 	w.SetPod(Pod{
-		UID: "2", Namespace: "shop", Name: "db", Labels: labels.Set{"app": "db"}, Node: "here", Addresses: []netip.Addr{dbAddress},
+		Namespace: "shop", Name: "db", Labels: labels.Set{"app": "db"}, Node: "here", Addresses: []netip.Addr{dbAddress},
 		Ports: []NamedPort{{"sql", TCP, 5432}},
 	})
-	w.SetPod(Pod{UID: "3", Namespace: "dev", Name: "tool", Labels: labels.Set{"app": "web"}, Node: "there", Addresses: []netip.Addr{devAddress}})
+	w.SetPod(Pod{Namespace: "dev", Name: "tool", Labels: labels.Set{"app": "web"}, Node: "there", Addresses: []netip.Addr{devAddress}})
 	return w
 }
 
@@ -121,7 +121,7 @@ func TestRepeatChangesNothing(t *testing.T) {
 	}
 	w.SetPolicy(p)
 	w.SetNamespace("shop", labels.Set{"team": "shop"})
-	w.SetPod(Pod{UID: "1", Namespace: "shop", Name: "web", Labels: labels.Set{"app": "web"}, Node: "here", Addresses: []netip.Addr{webAddress}})
+	w.SetPod(Pod{Namespace: "shop", Name: "web", Labels: labels.Set{"app": "web"}, Node: "here", Addresses: []netip.Addr{webAddress}})
 	if d := w.Update(); !d.Empty() {
 		t.Errorf("a repeat changed something: %+v", d)
 	}
@@ -136,7 +136,7 @@ func TestSmallDeltas(t *testing.T) {
 	w.SetPolicy(p)
 	w.Update()
 	added := netip.MustParseAddr("10.0.1.77")
-	w.SetPod(Pod{UID: "9", Namespace: "dev", Name: "more", Labels: labels.Set{"app": "web"}, Node: "there", Addresses: []netip.Addr{added}})
+	w.SetPod(Pod{Namespace: "dev", Name: "more", Labels: labels.Set{"app": "web"}, Node: "there", Addresses: []netip.Addr{added}})
 	d := w.Update()
 	want := newDelta()
 	want.Endpoints[added] = struct{}{}

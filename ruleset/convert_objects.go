@@ -19,7 +19,7 @@ func PodFrom(o *corev1.Pod) (Pod, bool) {
 		return Pod{}, false
 	}
 	pod := Pod{
-		UID: string(o.UID), Namespace: o.Namespace, Name: o.Name, Labels: labels.Set(o.Labels),
+		Namespace: o.Namespace, Name: o.Name, Labels: labels.Set(o.Labels),
 		Node: o.Spec.NodeName, Created: o.CreationTimestamp.Unix(),
 	}
 	for _, ip := range o.Status.PodIPs {

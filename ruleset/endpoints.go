@@ -12,7 +12,7 @@ import (
 
 // podState is a pod as the compiler keeps it.
 type podState struct {
-	uid, name string
+	name      string
 	namespace *namespaceState
 	labels    *labelSet
 	ports     *portSet
@@ -34,15 +34,34 @@ type nodeState struct {
 type endpoint struct {
 	address netip.Addr
 	// pods claim the address; the first one has it.
-	pods  []*podState
-	nodes []*nodeState
-	// names are the domain names it was learned for.
-	names map[string]struct{}
+	pods []*podState
+	// others have it too; nil for most addresses.
+	others *otherOwners
 
 	group *group
 	// position is the index in group.endpoints.
-	position int
+	position uint32
 	touched  bool
+}
+
+// otherOwners are those of an address besides pods.
+type otherOwners struct {
+	nodes []*nodeState
+	// names are the domain names it was learned for.
+	names map[string]struct{}
+}
+
+// otherOwners returns those of the endpoint, to be changed.
+func (e *endpoint) otherOwners() *otherOwners {
+	if e.others == nil {
+		e.others = &otherOwners{names: map[string]struct{}{}}
+	}
+	return e.others
+}
+
+// owned reports whether anybody has the address.
+func (e *endpoint) owned() bool {
+	return len(e.pods) > 0 || (e.others != nil && len(e.others.nodes)+len(e.others.names) > 0)
 }
 
 // groupKey is all that determines an address's signature.
@@ -65,9 +84,10 @@ type group struct {
 	touched bool
 }
 
-// before orders the pods that claim one address: the younger has it.
+// before orders the pods that claim one address: the younger has it. Names decide
+// between equally old ones, which is as good as anything that all nodes agree on.
 func (p *podState) before(q *podState) int {
-	return cmp.Or(cmp.Compare(q.created, p.created), strings.Compare(q.uid, p.uid))
+	return cmp.Or(cmp.Compare(q.created, p.created), strings.Compare(p.namespace.name, q.namespace.name), strings.Compare(p.name, q.name))
 }
 
 // endpointAt returns the endpoint of an address, new if need be, and has it
@@ -112,7 +132,7 @@ func (c *Compiler) settleContest(e *endpoint) {
 // regroup puts the endpoint into the group it belongs to now, or forgets it if
 // nobody has the address any more.
 func (c *Compiler) regroup(e *endpoint) {
-	if len(e.pods) == 0 && len(e.nodes) == 0 && len(e.names) == 0 {
+	if !e.owned() {
 		c.leaveGroup(e)
 		delete(c.endpoints, e.address)
 		c.unlist(e.address)
@@ -129,18 +149,21 @@ func (c *Compiler) regroup(e *endpoint) {
 	c.leaveGroup(e)
 	g := c.groupFor(key)
 	g.extra = extra
-	e.group, e.position = g, len(g.endpoints)
+	e.group, e.position = g, uint32(len(g.endpoints))
 	g.endpoints = append(g.endpoints, e)
 	c.regrouped = append(c.regrouped, e)
 }
 
 // extraSignature is what nodes and domain names tell of an endpoint.
 func (c *Compiler) extraSignature(e *endpoint) signature {
+	if e.others == nil {
+		return nil
+	}
 	var ids []featureID
-	for _, n := range e.nodes {
+	for _, n := range e.others.nodes {
 		ids = append(ids, n.features...)
 	}
-	for name := range e.names {
+	for name := range e.others.names {
 		for f := range c.liveDomains.Match(name) {
 			ids = append(ids, f.id)
 		}
@@ -157,7 +180,7 @@ func (c *Compiler) groupFor(key groupKey) *group {
 	c.groups[key] = g
 	key.segment.groups[g] = struct{}{}
 	if key.identity != nil {
-		key.identity.groups[g] = struct{}{}
+		key.identity.groups.add(g)
 	}
 	c.touchGroup(g)
 	return g
@@ -186,10 +209,10 @@ func (c *Compiler) dropIfEmpty(g *group) {
 	delete(c.groups, g.key)
 	delete(g.key.segment.groups, g)
 	if g.key.identity != nil {
-		delete(g.key.identity.groups, g)
+		g.key.identity.groups.remove(g)
 	}
 	if g.class != nil {
-		delete(g.class.groups, g)
+		g.class.groups.remove(g)
 		c.staleClasses[g.class] = struct{}{}
 		g.class = nil
 	}

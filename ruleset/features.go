@@ -46,8 +46,8 @@ type feature struct {
 	// being so, in the course of an Update.
 	live bool
 	// stacks ask for the feature; unused for a portFeature, see portName.
-	stacks  map[*stackState]struct{}
-	classes map[*class]struct{}
+	stacks  smallSet[*stackState]
+	classes smallSet[*class]
 }
 
 // featureTable interns features by their content.
@@ -68,7 +68,6 @@ func (t *featureTable) intern(f feature) *feature {
 	if known := t.byKey[f.key]; known != nil {
 		return known
 	}
-	f.stacks, f.classes = map[*stackState]struct{}{}, map[*class]struct{}{}
 	if n := len(t.free); n > 0 {
 		f.id, t.free = t.free[n-1], t.free[:n-1]
 		t.byID[f.id] = &f

@@ -41,7 +41,7 @@ type namespaceState struct {
 	name       string
 	labels     labels.Set
 	known      bool
-	pods       int
+	pods       map[string]*podState
 	identities map[*identity]struct{}
 	subjects   map[*subjectState]struct{}
 }
@@ -64,7 +64,7 @@ type identity struct {
 	features signature
 	// fresh identities have not been matched yet.
 	fresh  bool
-	groups map[*group]struct{}
+	groups smallSet[*group]
 }
 
 // internLabels returns the one labelSet with these labels and counts a use.
@@ -120,7 +120,7 @@ func (c *Compiler) identify(p *podState) bool {
 	}
 	id := c.identities[key]
 	if id == nil {
-		id = &identity{key: key, groups: map[*group]struct{}{}}
+		id = &identity{key: key}
 		c.identities[key] = id
 		key.namespace.identities[id] = struct{}{}
 	}
@@ -191,7 +191,7 @@ func (c *Compiler) setFeatures(id *identity, features signature) {
 		}
 	}
 	id.features = features
-	for g := range id.groups {
+	for g := range id.groups.all() {
 		c.touchGroup(g)
 	}
 }

@@ -12,8 +12,6 @@ import (
 // Pod is what policy needs to know of a pod that has addresses of its own: one
 // that is neither host-networked nor ended.
 type Pod struct {
-	// UID tells a pod from an earlier one of the same name.
-	UID             string
 	Namespace, Name string
 	Labels          labels.Set
 	// Node is the name of the node it runs on.
@@ -23,7 +21,8 @@ type Pod struct {
 	// Ports are the named container ports.
 	Ports []NamedPort
 	// Created is the creation time in seconds since 1970. Where two pods claim
-	// an address, the younger one has it.
+	// an address, the younger one has it; of two that are equally old the first by
+	// namespace and name.
 	Created int64
 }
 

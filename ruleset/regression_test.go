@@ -18,7 +18,7 @@ import (
 func TestRepeatOfUnselectedPodChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.Update()
-	w.SetPod(Pod{UID: "1", Namespace: "shop", Name: "web", Labels: labels.Set{"app": "web"}, Node: "here", Addresses: []netip.Addr{webAddress}})
+	w.SetPod(Pod{Namespace: "shop", Name: "web", Labels: labels.Set{"app": "web"}, Node: "here", Addresses: []netip.Addr{webAddress}})
 	if d := w.Update(); !d.Empty() {
 		t.Errorf("a repeat changed something: %+v", d)
 	}
@@ -52,7 +52,7 @@ func TestNetworksComeBeforeTheSubjectsOfTheirStacks(t *testing.T) {
 	deny.Rules[Ingress] = []Rule{{Action: Deny, Peers: []Peer{{Net: &Network{CIDR: netip.MustParsePrefix("192.0.2.0/24")}}}}}
 	w.SetPolicy(deny)
 	w.Update()
-	late := Pod{UID: "late", Namespace: "shop", Name: "late", Labels: labels.Set{"app": "late"}, Node: "here", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.200")}}
+	late := Pod{Namespace: "shop", Name: "late", Labels: labels.Set{"app": "late"}, Node: "here", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.200")}}
 	for _, test := range []struct {
 		name string
 		do   func()
@@ -62,7 +62,7 @@ func TestNetworksComeBeforeTheSubjectsOfTheirStacks(t *testing.T) {
 		{"the first pod of the stack", func() { w.SetPod(late) }, []bool{true, false, false}, []bool{false, true, false}},
 		{"another pod of the stack", func() {
 			another := late
-			another.UID, another.Name, another.Addresses = "another", "another", []netip.Addr{netip.MustParseAddr("10.0.0.201")}
+			another.Name, another.Addresses = "another", []netip.Addr{netip.MustParseAddr("10.0.0.201")}
 			w.SetPod(another)
 		}, []bool{false, false}, []bool{true, false}},
 	} {
@@ -92,7 +92,7 @@ func TestLabelsOfSubjectAndPeerChangeTogether(t *testing.T) {
 	deny("old", podsIn(t, "", "app=web"), Ingress, Peer{Pods: podsIn(t, "", "app=late,version=1")})
 	deny("new", podsIn(t, "", "app=late,version=2"), Egress,
 		Peer{Pods: podsIn(t, "", "app=web")}, Peer{Net: &Network{CIDR: netip.MustParsePrefix("192.0.2.0/24")}})
-	pod := Pod{UID: "late", Namespace: "shop", Name: "late", Node: "here", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.200")}}
+	pod := Pod{Namespace: "shop", Name: "late", Node: "here", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.200")}}
 	set := func(version string) {
 		pod.Labels = labels.Set{"app": "late", "version": version}
 		w.SetPod(pod)

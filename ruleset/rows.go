@@ -86,12 +86,12 @@ func (c *Compiler) buildAllRows(s *stackState) {
 	classes := map[ClassID]*class{}
 	for f := range s.byFeature {
 		if !f.universal() {
-			addClasses(classes, f.classes)
+			addClasses(classes, &f.classes)
 		}
 	}
 	for name := range s.names {
 		for f := range c.portName(name).features {
-			addClasses(classes, f.classes)
+			addClasses(classes, &f.classes)
 		}
 	}
 	if c.universal(s) != nil {
@@ -111,8 +111,8 @@ func (c *Compiler) buildAllRows(s *stackState) {
 	}
 }
 
-func addClasses(to map[ClassID]*class, from map[*class]struct{}) {
-	for k := range from {
+func addClasses(to map[ClassID]*class, from *smallSet[*class]) {
+	for k := range from.all() {
 		to[k.id] = k
 	}
 }
@@ -137,7 +137,7 @@ func (c *Compiler) updateRows(change classChange, concerned func(*stackState) bo
 			maps.Copy(stacks, c.portName(f.ports[0].Name).stacks)
 			return
 		}
-		maps.Copy(stacks, f.stacks)
+		addAll(stacks, f.stacks.all())
 	}
 	universal := c.features.byKey[universalKey]
 	for _, id := range change.class.features {

@@ -165,10 +165,12 @@ func (c *Compiler) settleNames(s *settled) bool {
 // identifyAll gives every pod its identity anew, after it began or ceased to
 // matter what node it is on.
 func (c *Compiler) identifyAll() {
-	for _, p := range c.pods {
-		if c.identify(p) {
-			for _, a := range p.addresses {
-				c.touchEndpoint(c.endpoints[a])
+	for _, ns := range c.namespaces {
+		for _, p := range ns.pods {
+			if c.identify(p) {
+				for _, a := range p.addresses {
+					c.touchEndpoint(c.endpoints[a])
+				}
 			}
 		}
 	}
@@ -274,15 +276,11 @@ func (c *Compiler) SetDomain(name string, addresses []netip.Addr) {
 		c.domains[name] = d
 	}
 	for _, a := range d.addresses {
-		delete(c.endpointAt(a).names, name)
+		delete(c.endpointAt(a).otherOwners().names, name)
 	}
 	d.addresses = addresses
 	for _, a := range addresses {
-		e := c.endpointAt(a)
-		if e.names == nil {
-			e.names = map[string]struct{}{}
-		}
-		e.names[name] = struct{}{}
+		c.endpointAt(a).otherOwners().names[name] = struct{}{}
 	}
 	if len(addresses) == 0 {
 		delete(c.domains, name)

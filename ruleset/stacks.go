@@ -5,7 +5,6 @@ package ruleset
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -98,12 +97,12 @@ func (s *stackState) is(w *wantedStack) bool {
 func (c *Compiler) assign(s *stackState, w *wantedStack) {
 	c.unfile(s)
 	for _, p := range s.policies {
-		delete(p.stacks, s)
+		p.stacks.remove(s)
 	}
 	s.outdated = s.outdated || !slices.Equal(s.ports, w.ports)
 	s.key, s.policies, s.ports = w.key, slices.Clone(w.policies), w.ports
 	for _, p := range s.policies {
-		p.stacks[s] = struct{}{}
+		p.stacks.add(s)
 	}
 	c.stacksByKey[s.key] = append(c.stacksByKey[s.key], s)
 	c.touchStack(s)
@@ -173,7 +172,7 @@ func (s *stackState) affectedSince(old *stackRules) map[*class]struct{} {
 				return nil
 			}
 			for _, f := range r.features {
-				maps.Copy(affected, f.classes)
+				addAll(affected, f.classes.all())
 			}
 		}
 	}
@@ -210,7 +209,7 @@ func (c *Compiler) retireStacks() bool {
 func (c *Compiler) retire(s *stackState) {
 	c.unfile(s)
 	for _, p := range s.policies {
-		delete(p.stacks, s)
+		p.stacks.remove(s)
 	}
 	delete(c.stacks, s.public.ID)
 	delete(c.ruleset.Stacks, s.public.ID)
@@ -252,7 +251,7 @@ func (c *Compiler) compile(s *stackState) {
 		}
 	}
 	for f := range s.byFeature {
-		f.stacks[s] = struct{}{}
+		f.stacks.add(s)
 		c.useFeature(f, 1)
 	}
 	for name := range s.names {
@@ -329,7 +328,7 @@ func (c *Compiler) releaseRules(s *stackState, old *stackRules) {
 	for f := range old.byFeature {
 		c.useFeature(f, -1)
 		if s.byFeature[f] == nil {
-			delete(f.stacks, s)
+			f.stacks.remove(s)
 		}
 	}
 	for name := range old.names {

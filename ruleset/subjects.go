@@ -42,7 +42,7 @@ type policyState struct {
 	// rules are the compiled rules per direction, while stacks use them.
 	rules [2]*compiledRules
 	// stacks have the policy in them.
-	stacks map[*stackState]struct{}
+	stacks smallSet[*stackState]
 }
 
 // subjectFor gives a local pod its subjectState, or takes it away if the pod
@@ -104,13 +104,13 @@ func (c *Compiler) replacePolicy(key PolicyKey, now *Policy) {
 			return
 		}
 		c.lastPolicy++
-		p = &policyState{stacks: map[*stackState]struct{}{}}
+		p = &policyState{}
 		binary.LittleEndian.PutUint64(p.number[:], c.lastPolicy)
 		c.policies[key] = p
 	}
 	c.deselectSubjects(p)
 	p.policy, p.rules, p.portNames = now, [2]*compiledRules{}, nil
-	for st := range p.stacks {
+	for st := range p.stacks.all() {
 		c.touchStack(st)
 	}
 	if now == nil {
@@ -176,7 +176,7 @@ func (c *Compiler) announceNetworks() []*feature {
 		}
 		c.matchSubject(s)
 		for p := range s.added.all() {
-			if _, again := seen[p]; again || len(p.stacks) > 0 {
+			if _, again := seen[p]; again || p.stacks.len() > 0 {
 				continue
 			}
 			seen[p] = struct{}{}

@@ -128,7 +128,7 @@ func manyStacks(c *ruleset.Compiler, n int) {
 	for i := range n {
 		app := labels.Set{"role": "subject", "stack": fmt.Sprint(i)}
 		c.SetPod(ruleset.Pod{
-			UID: fmt.Sprintf("local-%d", i), Namespace: "ns-0", Name: fmt.Sprintf("local-%d", i), Node: nodeName, Labels: app,
+			Namespace: "ns-0", Name: fmt.Sprintf("local-%d", i), Node: nodeName, Labels: app,
 			Addresses: []netip.Addr{podAddress(1<<22+i, false)},
 		})
 		p := clusterPolicy(1000+i, ruleset.Deny, labelled("app", i%100), single(port+1, port+1))
@@ -191,9 +191,9 @@ func crossingSelectors(c *ruleset.Compiler, n int) {
 			set[fmt.Sprintf("bit-%d", bit)] = fmt.Sprint(i >> bit & 1)
 		}
 		name := fmt.Sprintf("pod-%d", i)
-		c.SetPod(ruleset.Pod{UID: name, Namespace: "ns-0", Name: name, Node: "elsewhere", Labels: set, Addresses: []netip.Addr{podAddress(i, false)}})
+		c.SetPod(ruleset.Pod{Namespace: "ns-0", Name: name, Node: "elsewhere", Labels: set, Addresses: []netip.Addr{podAddress(i, false)}})
 	}
-	c.SetPod(ruleset.Pod{UID: "subject", Namespace: "ns-0", Name: "subject", Node: nodeName, Addresses: []netip.Addr{subject(false)}})
+	c.SetPod(ruleset.Pod{Namespace: "ns-0", Name: "subject", Node: nodeName, Addresses: []netip.Addr{subject(false)}})
 	for bit := range n {
 		c.SetPolicy(clusterPolicy(bit, ruleset.Accept, labelled(fmt.Sprintf("bit-%d", bit), 1), single(uint16(port+bit), uint16(port+bit))))
 	}

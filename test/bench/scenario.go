@@ -49,7 +49,7 @@ func podAddress(i int, ip6 bool) netip.Addr {
 func (s scenario) pod(i int) ruleset.Pod {
 	app := i % s.policies
 	return ruleset.Pod{
-		UID: fmt.Sprint(i), Namespace: fmt.Sprintf("ns-%d", i%namespaces), Name: fmt.Sprintf("pod-%d", i), Node: "elsewhere",
+		Namespace: fmt.Sprintf("ns-%d", i%namespaces), Name: fmt.Sprintf("pod-%d", i), Node: "elsewhere",
 		Labels:    labels.Set{"app": fmt.Sprint(app), "group": fmt.Sprint(app / overlap)},
 		Addresses: []netip.Addr{podAddress(i, false), podAddress(i, true)},
 	}
@@ -72,7 +72,7 @@ func (s scenario) fill(c *ruleset.Compiler) {
 		c.SetNamespace(name, labels.Set{"kubernetes.io/metadata.name": name})
 	}
 	c.SetPod(ruleset.Pod{
-		UID: "subject", Namespace: "ns-0", Name: "subject", Node: nodeName, Labels: labels.Set{"role": "subject"},
+		Namespace: "ns-0", Name: "subject", Node: nodeName, Labels: labels.Set{"role": "subject"},
 		Addresses: []netip.Addr{subject(false), subject(true)},
 	})
 	for i := range s.pods {

@@ -58,12 +58,12 @@ type event struct {
 
 func events(s scenario) []event {
 	extra := s.pod(7)
-	extra.Name, extra.UID, extra.Addresses = "extra", "extra", []netip.Addr{podAddress(1<<22, false)}
+	extra.Name, extra.Addresses = "extra", []netip.Addr{podAddress(1<<22, false)}
 	relabelled, moved := extra, extra
 	relabelled.Labels = s.pod(8).Labels
 	moved.Addresses = []netip.Addr{podAddress(1<<22+1, false)}
 	local := extra
-	local.Namespace, local.Name, local.UID, local.Node, local.Addresses = "ns-0", "local", "local", nodeName, []netip.Addr{podAddress(1<<22+2, false)}
+	local.Namespace, local.Name, local.Node, local.Addresses = "ns-0", "local", nodeName, []netip.Addr{podAddress(1<<22+2, false)}
 	local.Labels = labels.Set{"role": "subject"}
 	// Its peers are pods that other policies tell apart already.
 	added := s.policy(s, s.policies)

@@ -10,7 +10,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 )
 
@@ -52,11 +51,10 @@ func node(t *rapid.T, name string) *corev1.Node {
 
 func podNames() []string { return []string{"p0", "p1", "p2"} }
 
-// pod draws a pod of one of the names; one of a name has one of two UIDs.
+// pod draws a pod of one of the names.
 func pod(t *rapid.T) *corev1.Pod {
 	o := &corev1.Pod{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}}
 	o.Namespace, o.Name = pick(t, "namespace", namespaceNames()...), pick(t, "name", podNames()...)
-	o.UID = types.UID(fmt.Sprintf("%s-%s-%d", o.Namespace, o.Name, rapid.IntRange(0, 1).Draw(t, "uid")))
 	o.CreationTimestamp = metav1.Unix(rapid.Int64Range(1, 3).Draw(t, "created"), 0)
 	o.Labels = labels(t)
 	o.Spec.NodeName = pick(t, "node", LocalNode, LocalNode, LocalNode, "node-b", "node-c")

@@ -72,11 +72,16 @@ func (c *Cluster) owners() map[netip.Addr]*corev1.Pod {
 	return owners
 }
 
+// younger reports whether a was created after b; of equally old ones the first by
+// namespace and name counts as the younger.
 func younger(a, b *corev1.Pod) bool {
 	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return b.CreationTimestamp.Before(&a.CreationTimestamp)
 	}
-	return a.UID > b.UID
+	if a.Namespace != b.Namespace {
+		return a.Namespace < b.Namespace
+	}
+	return a.Name < b.Name
 }
 
 // node returns the node of that name, or nil.

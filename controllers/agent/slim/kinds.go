@@ -29,7 +29,7 @@ type fields []field
 // NodeFrom, FromNetworkPolicy) and a reflector needs.
 func kinds() map[kind]fields {
 	metadata := field{1, "metadata", fields{
-		{1, "name", nil}, {3, "namespace", nil}, {5, "uid", nil}, {6, "resourceVersion", nil}, {8, "creationTimestamp", nil}, {11, "labels", nil},
+		{1, "name", nil}, {3, "namespace", nil}, {6, "resourceVersion", nil}, {8, "creationTimestamp", nil}, {11, "labels", nil},
 	}}
 	return map[kind]fields{
 		{"v1", "Pod"}: {

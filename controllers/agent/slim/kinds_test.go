@@ -95,7 +95,7 @@ func compare(t *testing.T, m meaning, o client.Object) bool {
 		t.Errorf("nothing was dropped of %s", less)
 	}
 	names := func(o client.Object) string {
-		return fmt.Sprintf("%q %q %q %q", o.GetNamespace(), o.GetName(), o.GetUID(), o.GetResourceVersion())
+		return fmt.Sprintf("%q %q %q", o.GetNamespace(), o.GetName(), o.GetResourceVersion())
 	}
 	if got, want := names(less), names(full); got != want {
 		t.Errorf("got %s, want %s", got, want)
