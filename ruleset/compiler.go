@@ -27,7 +27,7 @@ type Compiler struct {
 	portSets   map[string]*portSet
 	namespaces map[string]*namespaceState
 	nodes      map[string]*nodeState
-	podCount   int
+	podCount   int // of all namespaces
 	identities map[identityKey]*identity
 	endpoints  map[netip.Addr]*endpoint
 	groups     map[groupKey]*group
