@@ -171,9 +171,10 @@ func (c *Compiler) keepSegments(next plan) {
 			common[keeperPair[*plannedSegment, *segment]{planned, r.segment}]++
 		}
 	}
-	for a, e := range c.endpoints {
-		if planned, ok := next.prefixes.Lookup(a); ok && e.group != nil {
-			common[keeperPair[*plannedSegment, *segment]{planned, e.group.key.segment}]++
+	for a := range c.endpoints {
+		// Not the segment of its group: that of a touched endpoint may be gone.
+		if planned, ok := next.prefixes.Lookup(a); ok {
+			common[keeperPair[*plannedSegment, *segment]{planned, c.networks.segmentOf(a)}]++
 		}
 	}
 	for planned, kept := range keepers(common) {

@@ -4,6 +4,7 @@
 package ruleset
 
 import (
+	"iter"
 	"net/netip"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -32,6 +33,21 @@ type Policy struct {
 // Applies reports whether the policy has any effect in direction d.
 func (p *Policy) Applies(d Direction) bool {
 	return p.Subject != nil && (p.Isolates[d] || len(p.Rules[d]) > 0)
+}
+
+// peers yields the peers of all rules.
+func (p *Policy) peers() iter.Seq[Peer] {
+	return func(yield func(Peer) bool) {
+		for _, rules := range p.Rules {
+			for _, r := range rules {
+				for _, peer := range r.Peers {
+					if !yield(peer) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // Problem is one thing in a policy object that is not enforced as written.

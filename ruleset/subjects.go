@@ -6,7 +6,6 @@ package ruleset
 import (
 	"encoding/binary"
 	"hash/maphash"
-	"iter"
 	"net/netip"
 	"slices"
 )
@@ -156,8 +155,8 @@ func (c *Compiler) selectSubjects(p *policyState) {
 // announce holds the features that the policy's stacks will ask for, so that they
 // can be live before the stacks change.
 func (c *Compiler) announce(p *Policy) {
-	for f := range c.peersOf(p) {
-		c.hold(f)
+	for peer := range p.peers() {
+		c.hold(peer)
 	}
 	for _, name := range portNames(p.Rules[Egress]) {
 		c.portName(name).announced = true
@@ -180,10 +179,9 @@ func (c *Compiler) announceNetworks() []*feature {
 				continue
 			}
 			seen[p] = struct{}{}
-			for f := range c.peersOf(p.policy) {
-				if f.kind == networkFeature {
-					c.hold(f)
-					networks = append(networks, f)
+			for peer := range p.policy.peers() {
+				if peer.Net != nil {
+					networks = append(networks, c.hold(peer))
 				}
 			}
 		}
@@ -191,25 +189,12 @@ func (c *Compiler) announceNetworks() []*feature {
 	return networks
 }
 
-// peersOf yields the features that the peers of a policy's rules stand for.
-func (c *Compiler) peersOf(p *Policy) iter.Seq[*feature] {
-	return func(yield func(*feature) bool) {
-		for d := range p.Rules {
-			for i := range p.Rules[d] {
-				for _, peer := range p.Rules[d][i].Peers {
-					if !yield(c.features.peerFeature(peer)) {
-						return
-					}
-				}
-			}
-		}
-	}
-}
-
-// hold keeps the feature in use until withdrawAnnounced.
-func (c *Compiler) hold(f *feature) {
+// hold keeps the feature that stands for a peer in use until withdrawAnnounced.
+func (c *Compiler) hold(peer Peer) *feature {
+	f := c.features.peerFeature(peer)
 	c.useFeature(f, 1)
 	c.announced = append(c.announced, f)
+	return f
 }
 
 // withdrawAnnounced lets go of what was announced, now that stacks hold it.
