@@ -4,8 +4,8 @@
 package ruleset
 
 import (
-	"iter"
 	"net/netip"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -35,19 +35,13 @@ func (p *Policy) Applies(d Direction) bool {
 	return p.Subject != nil && (p.Isolates[d] || len(p.Rules[d]) > 0)
 }
 
-// peers yields the peers of all rules.
-func (p *Policy) peers() iter.Seq[Peer] {
-	return func(yield func(Peer) bool) {
-		for _, rules := range p.Rules {
-			for _, r := range rules {
-				for _, peer := range r.Peers {
-					if !yield(peer) {
-						return
-					}
-				}
-			}
-		}
+// peers returns the peers of all rules.
+func (p *Policy) peers() []Peer {
+	var peers []Peer
+	for _, r := range slices.Concat(p.Rules[:]...) {
+		peers = append(peers, r.Peers...)
 	}
+	return peers
 }
 
 // Problem is one thing in a policy object that is not enforced as written.

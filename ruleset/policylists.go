@@ -5,7 +5,6 @@ package ruleset
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 )
 
@@ -67,19 +66,9 @@ func (l *policyLists) remove(p *policyState) bool {
 	return removed
 }
 
-// all yields the policies of all lists, some of them more than once.
-func (l *policyLists) all() iter.Seq[*policyState] {
-	return func(yield func(*policyState) bool) {
-		for d := range l {
-			for t := range l[d] {
-				for _, p := range l[d][t] {
-					if !yield(p) {
-						return
-					}
-				}
-			}
-		}
-	}
+// all returns the policies of all lists, those that apply in both directions twice.
+func (l *policyLists) all() []*policyState {
+	return slices.Concat(slices.Concat(l[Ingress][:], l[Egress][:])...)
 }
 
 // matchSubject collects the policies that select a fresh subject.

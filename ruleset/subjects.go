@@ -155,7 +155,7 @@ func (c *Compiler) selectSubjects(p *policyState) {
 // announce holds the features that the policy's stacks will ask for, so that they
 // can be live before the stacks change.
 func (c *Compiler) announce(p *Policy) {
-	for peer := range p.peers() {
+	for _, peer := range p.peers() {
 		c.hold(peer)
 	}
 	for _, name := range portNames(p.Rules[Egress]) {
@@ -174,12 +174,12 @@ func (c *Compiler) announceNetworks() []*feature {
 			continue
 		}
 		c.matchSubject(s)
-		for p := range s.added.all() {
+		for _, p := range s.added.all() {
 			if _, again := seen[p]; again || p.stacks.len() > 0 {
 				continue
 			}
 			seen[p] = struct{}{}
-			for peer := range p.policy.peers() {
+			for _, peer := range p.policy.peers() {
 				if peer.Net != nil {
 					networks = append(networks, c.hold(peer))
 				}
